@@ -1,0 +1,82 @@
+"""Rows on their way into a pass: checked once, then cut into slices of the network's dtype."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from backpass.losses import Loss
+
+
+@dataclass(frozen=True)
+class Batch:
+    """X (n_rows, width), y as the loss takes it or None, weight (n_rows,) float64 or None."""
+
+    X: NDArray
+    y: NDArray | None
+    weight: NDArray[np.float64] | None
+
+    def cut(self, start: int, stop: int, dtype: np.dtype) -> Batch:
+        """Return rows start to stop in the one form that passes work on: C order, aligned, `dtype`."""
+        rows = slice(start, stop)
+        return Batch(
+            np.require(self.X[rows], dtype=dtype, requirements=["C", "A", "W"]),
+            None if self.y is None else self.y[rows],
+            None if self.weight is None else self.weight[rows],
+        )
+
+
+def checked_theta(theta: ArrayLike, size: int) -> NDArray[np.float64]:
+    """Return θ as a contiguous float64 vector; ValueError where it has another size."""
+    vector = np.asarray(theta, dtype=np.float64, order="C")
+    if vector.shape != (size,):
+        raise ValueError(
+            f"theta has shape {vector.shape}; this network has {size} parameters, "
+            f"so it takes ({size},). net.init(seed) makes one, net.flatten(...) packs named arrays."
+        )
+    return vector
+
+
+def checked_rows(X: ArrayLike) -> NDArray:
+    """Return X as a 2-D numeric array without a copy; ValueError says what came instead."""
+    rows = np.asarray(X)
+    if rows.ndim != 2:
+        hint = " One row alone is X[None, :]." if rows.ndim == 1 else ""
+        raise ValueError(f"X has shape {rows.shape}; expected (n_rows, n_features).{hint}")
+    if rows.dtype.kind not in "fiub":
+        raise ValueError(f"X holds {rows.dtype} values; expected numbers.")
+    return rows
+
+
+def checked_batch(
+    X: ArrayLike,
+    y: ArrayLike,
+    sample_weight: ArrayLike | None,
+    loss: Loss,
+    n_out: int,
+    dtype: np.dtype,
+) -> Batch:
+    """Check labels and weights against X, which `checked_rows` has seen; ValueError names the row."""
+    rows = np.asarray(X)
+    targets = loss.targets(y, len(rows), n_out, dtype)
+    return Batch(rows, targets, checked_weight(sample_weight, len(rows)))
+
+
+def checked_weight(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
+    """Return weights as float64, or None; ValueError names the first that is negative or not finite."""
+    if sample_weight is None:
+        return None
+    weight = np.ascontiguousarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_rows,):
+        raise ValueError(
+            f"sample_weight has shape {weight.shape}; expected ({n_rows},), one weight per row of X."
+        )
+    wrong = ~((weight >= 0.0) & (weight < np.inf))
+    if wrong.any():
+        row = int(wrong.argmax())
+        raise ValueError(
+            f"sample_weight, row {row}: {weight[row]}; weights are finite and not negative."
+        )
+    return weight

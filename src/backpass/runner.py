@@ -1,0 +1,130 @@
+"""Who evaluates the parts of a pass: this thread, or a pool of threads under one guard.
+
+`reproducible()` is the guard. BLAS splits a product by its number of threads, and other
+splits round otherwise (1 against 2 threads: 23-87 % of products differ in some bit). So while
+the guard is held, every BLAS in the process runs on one thread and parallelism is over parts,
+whose sizes and order of addition do not depend on threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeVar
+
+Result = TypeVar("Result")
+Runner = Callable[[Callable[[int], Result], int], Iterator[tuple[int, Result]]]
+
+
+def serial(evaluate: Callable[[int], Result], n_parts: int) -> Iterator[tuple[int, Result]]:
+    """Yield (i, evaluate(i)) for each part, in order, in this thread."""
+    for index in range(n_parts):
+        yield index, evaluate(index)
+
+
+class Pool:
+    """Evaluates parts in n_threads threads; yields results as they arrive, few at a time."""
+
+    def __init__(self, n_threads: int) -> None:
+        self.n_threads = n_threads
+        self._executor = ThreadPoolExecutor(n_threads, thread_name_prefix="backpass")
+
+    def __call__(
+        self, evaluate: Callable[[int], Result], n_parts: int
+    ) -> Iterator[tuple[int, Result]]:
+        if n_parts == 1:
+            yield 0, evaluate(0)
+            return
+        # Two parts a thread are under way: enough to keep threads busy, few results in memory.
+        todo = iter(range(n_parts))
+        running = {
+            self._executor.submit(evaluate, i): i
+            for i, _ in zip(todo, range(2 * self.n_threads), strict=False)
+        }
+        try:
+            while running:
+                done, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in done:
+                    index = running.pop(future)
+                    following = next(todo, None)
+                    if following is not None:
+                        running[self._executor.submit(evaluate, following)] = following
+                    yield index, future.result()
+        finally:
+            for future in running:
+                future.cancel()
+
+    def close(self) -> None:
+        """Let running parts end and the threads go."""
+        self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+_runner: ContextVar[Runner] = ContextVar("backpass_runner", default=serial)
+
+
+def current_runner() -> Runner:
+    """Return the runner of this context: `serial` outside of `reproducible()`."""
+    return _runner.get()
+
+
+@contextmanager
+def reproducible(n_jobs: int | None = -1) -> Iterator[None]:
+    """Make every evaluation inside have bits that do not depend on the number of threads.
+
+    All BLAS libraries of the process are held to one thread (the caller's setting comes back at
+    the end, also after an exception); large batches are cut into fixed parts, which n_jobs threads
+    evaluate and one fixed tree adds. n_jobs=-1 uses every core this process may use; None
+    follows joblib's context. May be nested and entered from several threads at once.
+    """
+    n_threads = effective_n_jobs(n_jobs)
+    with _blas_guard:
+        pool = Pool(n_threads) if n_threads > 1 else None
+        token = _runner.set(pool if pool is not None else serial)
+        try:
+            yield
+        finally:
+            _runner.reset(token)
+            if pool is not None:
+                pool.close()
+
+
+def effective_n_jobs(n_jobs: int | None) -> int:
+    """Count the threads that n_jobs asks for, within affinity, cgroup and joblib's outer limits."""
+    from joblib import effective_n_jobs as joblib_n_jobs
+
+    return int(joblib_n_jobs(n_jobs))
+
+
+class _BlasGuard:
+    """Holds every BLAS at one thread while anybody is inside: one limit for all, counted.
+
+    A limit per caller would be wrong, since the setting is the process's: the first of two threads to
+    leave would lift the limit under the second.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holders = 0
+        self._limit = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._holders == 0:
+                import scipy.linalg  # noqa: F401  # so that SciPy's own BLAS is loaded and seen
+                from threadpoolctl import threadpool_limits
+
+                self._limit = threadpool_limits(1, user_api="blas")
+            self._holders += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._holders -= 1
+            if self._holders == 0 and self._limit is not None:
+                self._limit.restore_original_limits()
+                self._limit = None
+
+
+_blas_guard = _BlasGuard()

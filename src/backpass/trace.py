@@ -1,0 +1,227 @@
+"""A Trace: one forward and backward pass, kept so that a person can look at every number.
+
+It shows the network as it was written, both halves of a joint pair included, and counts levels as
+the note does: z¹ is the input, the last z is the cost, and its δ is 1.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backpass.losses import Loss
+from backpass.steps import Step
+from backpass.theta import Array
+
+MOST_PATHS = 100_000  # paths that `Trace.paths` writes out; beyond it only counts make sense
+
+
+class Levels(Sequence[Array]):
+    """The arrays of every level, counted from 1 as in the note; [-1] is the cost's."""
+
+    def __init__(self, arrays: Sequence[Array]) -> None:
+        self._arrays = tuple(arrays)
+
+    def __getitem__(self, L):
+        if isinstance(L, slice):
+            raise TypeError("take one level at a time: trace.z[L], L = 1, 2, ...")
+        if L == 0 or not -len(self) <= L <= len(self):
+            raise IndexError(f"level {L}: levels are 1 (the input) to {len(self)} (the cost).")
+        return self._arrays[L - 1 if L > 0 else L]
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter(self._arrays)
+
+
+@dataclass(frozen=True)
+class Path:
+    """One way from a parameter up to the cost.
+
+    units: (level, unit) of every value on the way, the cost last, units counted from 0.
+    factors: ∂z/∂θ of the first unit, then ∂z/∂z from each unit to the next.
+    """
+
+    units: tuple[tuple[int, int], ...]
+    factors: tuple[float, ...]
+
+    @property
+    def product(self) -> float:
+        return math.prod(self.factors)
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The chain rule of one parameter and one row, written out over every path.
+
+    paths is empty where there are more than MOST_PATHS; counts and total are given all the same.
+    """
+
+    name: str
+    index: tuple[int, ...]
+    row: int
+    paths: tuple[Path, ...]
+    n_paths: int
+    total: float
+    multiplications: int
+    recursion_multiplications: int
+
+    def __str__(self) -> str:
+        lines = [f"∂C/∂{self.name}{list(self.index)}, row {self.row}"]
+        for path in self.paths:
+            way = " ← ".join(f"z{level}[{unit}]" for level, unit in reversed(path.units))
+            factors = " · ".join(f"{factor:.6g}" for factor in reversed(path.factors))
+            lines.append(f"  {way}:  {factors} = {path.product:.6g}")
+        lines.append(
+            f"  sum of {self.n_paths} paths = {self.total:.6g}; "
+            f"{self.multiplications} multiplications, the recursion needs {self.recursion_multiplications}"
+        )
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Every z, δ and gradient of one pass; made by `Network.trace`.
+
+    z[L], delta[L]: (n_rows, width of level L), L = 1 for the input. z[-1] is the cost of each row,
+    (n_rows, 1), and delta[-1] is 1. gradient: by parameter name, summed over rows. cost: the sum.
+    notes: sentences on values that are not what the halves of a joint pair give by themselves.
+    """
+
+    z: Levels
+    delta: Levels
+    gradient: Mapping[str, Array]
+    cost: float
+    notes: tuple[str, ...]
+    steps: tuple[Step, ...]
+    loss: Loss
+    params: tuple[Mapping[str, Array], ...]
+    y: NDArray
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What maps level L to level L + 1, for L = 1, 2, ...; the loss last."""
+        layers = (repr(s.layer) if s.layer is not None else "Residual: sum" for s in self.steps)
+        return (*layers, repr(self.loss))
+
+    def jacobian(self, L: int, row: int) -> Array:
+        """Return ∂z^{L+1}/∂z^L of one row, (width of level L + 1, width of level L).
+
+        At the end of a Residual it is the derivative by the chain's value; that by the value
+        which went around the chain is the identity too.
+        """
+        self._check_row(row)
+        if not 1 <= L < len(self.z):
+            raise IndexError(f"level {L}: jacobian(L) takes 1 to {len(self.z) - 1}.")
+        if len(self.z) - 1 == L:
+            return self._loss_jacobian(row)
+        step = self.steps[L - 1]
+        width = self.z[L + 1].shape[1]
+        if step.layer is None:
+            return np.eye(width, dtype=self.z[L].dtype)
+        # Row j of the Jacobian is what δ_out = e_j sends back: one pass with a row for every j.
+        z_in, z_out = (
+            np.repeat(z[row : row + 1], width, axis=0) for z in (self.z[L], self.z[L + 1])
+        )
+        out = np.empty_like(z_in)
+        step.layer.backward(self.params[L - 1], z_in, z_out, np.eye(width, dtype=z_in.dtype), out)
+        return out
+
+    def parameter_jacobian(self, name: str, index: tuple[int, ...], row: int) -> tuple[int, Array]:
+        """Return (L, ∂z^L/∂θ) of one parameter entry: the level it enters and the derivative by unit."""
+        step_index, own_name = self._owner(name)
+        layer, params = self.steps[step_index].layer, self.params[step_index]
+        z_in, z_out = self.z[step_index + 1][row : row + 1], self.z[step_index + 2][row : row + 1]
+        derivative = np.empty(z_out.shape[1], dtype=z_out.dtype)
+        grad = {key: np.empty(shape, dtype=z_out.dtype) for key, shape in layer.shapes().items()}
+        for unit, one_hot in enumerate(np.eye(len(derivative), dtype=z_out.dtype)):
+            layer.gradient(params, z_in, z_out, one_hot[None, :], grad)
+            derivative[unit] = grad[own_name][index]
+        return step_index + 2, derivative
+
+    def paths(self, name: str, index: tuple[int, ...] | int, row: int) -> Paths:
+        """Write out the chain rule (p. 3 of the note) for one parameter entry and one row."""
+        self._check_row(row)
+        index = (index,) if isinstance(index, int) else tuple(index)
+        level, first = self.parameter_jacobian(name, index, row)
+        counts = self._path_counts()
+        n_paths = int(sum(counts[level]))
+        found = tuple(self._walk(level, first, row)) if n_paths <= MOST_PATHS else ()
+        total = float(first @ self.delta[level][row])
+        return Paths(
+            name=name,
+            index=index,
+            row=row,
+            paths=found,
+            n_paths=n_paths,
+            total=total,
+            multiplications=n_paths * (len(self.z) - level)
+            if not found
+            else sum(len(path.factors) - 1 for path in found),
+            recursion_multiplications=len(first)
+            + sum(
+                self.z[L].shape[1] * self.z[L + 1].shape[1]
+                for L in range(level, len(self.z) - 1)
+                if self.steps[L - 1].layer is not None
+            ),
+        )
+
+    def _walk(self, level: int, first: Array, row: int) -> Iterator[Path]:
+        edges = {L: self._edges(L, row) for L in range(level, len(self.z))}
+
+        def onward(L, unit, units, factors):
+            units = (*units, (L, unit))
+            if len(self.z) == L:
+                yield Path(units, factors)
+                return
+            for target, jacobian in edges[L]:
+                for j in range(len(jacobian)):
+                    yield from onward(target, j, units, (*factors, float(jacobian[j, unit])))
+
+        for unit, factor in enumerate(first):
+            yield from onward(level, unit, (), (float(factor),))
+
+    def _edges(self, L: int, row: int) -> list[tuple[int, Array]]:
+        """List what level L feeds: (level, ∂z of it / ∂z^L), the next level and ends of Residuals."""
+        edges = [(L + 1, self.jacobian(L, row))]
+        if len(self.steps) >= L:
+            eye = np.eye(self.z[L].shape[1])
+            edges += [(join + 2, eye) for join in self.steps[L - 1].also_feeds]
+        return edges
+
+    def _path_counts(self) -> dict[int, NDArray]:
+        """Count the paths from every unit of every level to the cost."""
+        counts = {len(self.z): np.ones(1, dtype=object)}
+        for L in reversed(range(1, len(self.z))):
+            width = self.z[L].shape[1]
+            through = len(self.steps) < L or self.steps[L - 1].layer is not None
+            # A layer joins every unit to every unit of the next level; a sum joins like to like.
+            counts[L] = np.full(width, sum(counts[L + 1])) if through else counts[L + 1].copy()
+            if len(self.steps) >= L:
+                for join in self.steps[L - 1].also_feeds:
+                    counts[L] = counts[L] + counts[join + 2]
+        return counts
+
+    def _loss_jacobian(self, row: int) -> Array:
+        z = self.z[len(self.z) - 1][row : row + 1]
+        delta = np.empty_like(z)
+        with np.errstate(all="ignore"):
+            self.loss.delta(z, self.y[row : row + 1], delta)
+        return delta
+
+    def _owner(self, name: str) -> tuple[int, str]:
+        key, _, own_name = name.rpartition(".")
+        for L, step in enumerate(self.steps):
+            if step.key == key and step.layer is not None and own_name in step.layer.shapes():
+                return L, own_name
+        raise KeyError(f"no parameter '{name}'; there are {list(self.gradient)}.")
+
+    def _check_row(self, row: int) -> None:
+        if not 0 <= row < len(self.z[1]):
+            raise IndexError(f"row {row}: this trace has rows 0 to {len(self.z[1]) - 1}.")
