@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,18 +12,21 @@ from backpass.losses import Loss
 
 @dataclass(frozen=True)
 class Batch:
-    """X (n_rows, width), y as the loss takes it or None, weight (n_rows,) float64 or None."""
+    """X (n_rows, n_features), y as the loss takes it, weight (n_rows,) float64 or None."""
 
     X: NDArray
-    y: NDArray | None
-    weight: NDArray[np.float64] | None
+    y: NDArray = field(default_factory=lambda: np.empty(0))  # empty where a pass has no loss
+    weight: NDArray[np.float64] | None = None
 
     def cut(self, start: int, stop: int, dtype: np.dtype) -> Batch:
-        """Return rows start to stop in the one form that passes work on: C order, aligned, `dtype`."""
+        """Return rows start to stop as passes take them: C order, aligned, `dtype`."""
+        X = self.X
+        if stop - start == len(X) and X.dtype == dtype and X.flags.carray:
+            return self
         rows = slice(start, stop)
         return Batch(
             np.require(self.X[rows], dtype=dtype, requirements=["C", "A", "W"]),
-            None if self.y is None else self.y[rows],
+            self.y[rows],
             None if self.weight is None else self.weight[rows],
         )
 
@@ -58,20 +61,20 @@ def checked_batch(
     n_out: int,
     dtype: np.dtype,
 ) -> Batch:
-    """Check labels and weights against X, which `checked_rows` has seen; ValueError names the row."""
+    """Check labels and weights against X, seen by `checked_rows`; ValueError names the row."""
     rows = np.asarray(X)
     targets = loss.targets(y, len(rows), n_out, dtype)
     return Batch(rows, targets, checked_weight(sample_weight, len(rows)))
 
 
 def checked_weight(sample_weight: ArrayLike | None, n_rows: int) -> NDArray[np.float64] | None:
-    """Return weights as float64, or None; ValueError names the first that is negative or not finite."""
+    """Return weights as float64, or None; ValueError names the first negative or non-finite."""
     if sample_weight is None:
         return None
     weight = np.ascontiguousarray(sample_weight, dtype=np.float64)
     if weight.shape != (n_rows,):
         raise ValueError(
-            f"sample_weight has shape {weight.shape}; expected ({n_rows},), one weight per row of X."
+            f"sample_weight has shape {weight.shape}; expected ({n_rows},), one per row of X."
         )
     wrong = ~((weight >= 0.0) & (weight < np.inf))
     if wrong.any():

@@ -40,8 +40,8 @@ def refuse_nonfinite(
     if place is not None:
         row, column = place[-2], place[-1]
         raise ValueError(
-            f"X, row {first_row + row}, column {column}: {tape.z[0][place]}; expected finite numbers. "
-            "Drop the row, fill the value in, or let an estimator's `missing=` handle it."
+            f"X, row {first_row + row}, column {column}: {tape.z[0][place]}; expected finite "
+            "numbers. Drop the row, fill the value in, or let an estimator's `missing=` handle it."
         )
     for L, step in enumerate(steps):
         _refuse(tape.z[L + 1], f"the output of {step}", first_row)
@@ -65,8 +65,8 @@ def _refuse(values: NDArray, what: str, first_row: int) -> None:
     if place is not None:
         row, unit = place[-2], place[-1]
         raise FloatingPointError(
-            f"{what}, is {values[place]} at row {first_row + row}, unit {unit}, though its input is "
-            "finite. Scale the columns of X down, or use smaller parameters."
+            f"{what}, is {values[place]} at row {first_row + row}, unit {unit}, though its input "
+            "is finite. Scale the columns of X down, or use smaller parameters."
         )
 
 

@@ -8,11 +8,12 @@ Source: Pearlmutter (1994), "Fast exact multiplication by the Hessian".
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from backpass.layers.base import Layer
 from backpass.losses.base import Loss
+from backpass.steps import Step
 from backpass.theta import Array
 
 
@@ -66,3 +67,10 @@ class DualLoss(Loss):
 
     def tangent(self, z, y, dot_z, dot_delta_in):
         raise NotImplementedError("a second direction through the recursion is not needed here.")
+
+
+def dual_steps(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Dress every layer of an unrolled network; sums stay, since ż of a sum is the sum of the ż."""
+    return tuple(
+        step if step.layer is None else replace(step, layer=DualLayer(step.layer)) for step in steps
+    )

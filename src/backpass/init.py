@@ -12,7 +12,7 @@ from backpass.steps import Step
 from backpass.theta import Layout
 
 # Half of a rectifier's inputs come out as 0, so its weights start with twice the variance
-# (He et al. 2015). An Elementwise is taken for one of ReLU's smooth relatives (SiLU, GELU, softplus).
+# (He et al. 2015). An Elementwise is taken for a smooth relative of ReLU (SiLU, GELU, softplus).
 RECTIFIERS: tuple[type[Layer], ...] = (ReLU, Elementwise)
 
 
@@ -26,7 +26,7 @@ def initial_theta(steps: Sequence[Step], layout: Layout, seed: int) -> NDArray[n
     theta = np.zeros(layout.size)
     views = layout.views(theta)
     for L, step in enumerate(steps):
-        if not step.has_parameters:
+        if step.layer is None or not step.layer.shapes():
             continue
         rng = np.random.default_rng([seed, L])
         own = step.layer.initial(rng)

@@ -22,7 +22,7 @@ REFUSED: dict[tuple[type[Layer], type[Loss]], str] = {
         CrossEntropyLoss,
     ): "the loss takes logits and applies the softmax itself: drop Softmax()",
     (LogSoftmax, CrossEntropyLoss): (
-        "the loss takes logits and applies the log-softmax itself: drop LogSoftmax(), or use NLLLoss()"
+        "the loss takes logits and applies log-softmax itself: drop LogSoftmax(), or use NLLLoss()"
     ),
     (Softmax, NLLLoss): "the loss takes log-probabilities, not probabilities: use LogSoftmax()",
     (Sigmoid, BCEWithLogitsLoss): (

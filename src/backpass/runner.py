@@ -101,8 +101,8 @@ def effective_n_jobs(n_jobs: int | None) -> int:
 class _BlasGuard:
     """Holds every BLAS at one thread while anybody is inside: one limit for all, counted.
 
-    A limit per caller would be wrong, since the setting is the process's: the first of two threads to
-    leave would lift the limit under the second.
+    A limit per caller would be wrong, since the setting is the process's: the first of two threads
+    to leave would lift the limit under the second.
     """
 
     def __init__(self) -> None:

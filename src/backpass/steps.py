@@ -1,12 +1,12 @@
 """A network unrolled: one step per layer, and one sum per Residual.
 
 Unrolling turns structure into a list that the two loops of `network.py` can run. Step L
-(counted from 0) maps level z[L] to z[L+1]; neighbours are checked here, once, when the network is built.
+(counted from 0) maps level z[L] to z[L+1]; neighbours are checked here, when the network is built.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from backpass.layers import Layer, Residual
@@ -26,9 +26,9 @@ class Step:
     skip: int = -1
     also_feeds: tuple[int, ...] = ()
 
-    @property
-    def has_parameters(self) -> bool:
-        return self.layer is not None and bool(self.layer.shapes())
+    def parameter_shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Name and shape of the layer's own parameters; none at the end of a Residual."""
+        return {} if self.layer is None else self.layer.shapes()
 
     def __str__(self) -> str:
         # Layers are counted from 1 in messages, as z is in the note: layer L maps z^L to z^{L+1}.
@@ -41,7 +41,7 @@ class Step:
 
 
 def unroll(layers: Sequence[Layer | Residual]) -> tuple[Step, ...]:
-    """Unroll layers into steps; TypeError for a stranger, ValueError where neighbours do not fit."""
+    """Unroll layers; TypeError for what is no layer, ValueError where neighbours do not fit."""
     if not layers:
         raise ValueError("a network needs at least one layer.")
     steps: list[Step] = []
@@ -70,13 +70,18 @@ def _walk(layers: Sequence[Layer | Residual], prefix: str, steps: list[Step]) ->
             )
 
 
-def widths(steps: Sequence[Step], n_in: int | None) -> list[int | None]:
+def known_widths(steps: Sequence[Step], n_in: int) -> tuple[int, ...]:
+    """List the values per row of every level where n_in go in; ValueError where they do not fit."""
+    return tuple(int(width) for width in widths(steps, n_in) if width is not None)
+
+
+def widths(steps: Sequence[Step], n_in: int | None) -> tuple[int | None, ...]:
     """List the values per row of every level where n_in go in (None: not known yet).
 
     Raises ValueError naming both neighbours where one gives another width than the next takes.
     """
     levels: list[int | None] = [n_in]
-    giver = "X"
+    giver: Step | None = None  # None: X itself
     for step in steps:
         width = levels[-1]
         if step.layer is None:
@@ -90,12 +95,12 @@ def widths(steps: Sequence[Step], n_in: int | None) -> list[int | None]:
             continue
         takes = step.layer.input_width
         if takes is not None and width is not None and takes != width:
+            given = "X has" if giver is None else f"{giver}, gives"
             raise ValueError(
-                f"{step}, takes {takes} values per row but {giver} "
-                f"{'has' if giver == 'X' else 'gives'} {width}; make them equal."
+                f"{step}, takes {takes} values per row but {given} {width}; make them equal."
             )
         width = takes if takes is not None else width
         levels[-1] = width
         levels.append(None if width is None else step.layer.output_width(width))
-        giver = str(step)
-    return levels
+        giver = step
+    return tuple(levels)

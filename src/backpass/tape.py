@@ -18,7 +18,7 @@ ALIGNMENT = 64  # bytes: a cache line and an AVX-512 register
 def aligned_empty(size: int, dtype: np.dtype) -> NDArray:
     """Allocate a flat array whose first entry stands on a 64-byte boundary.
 
-    NumPy promises 16 bytes; BLAS and SIMD kernels choose other paths, with other bits, by alignment.
+    NumPy promises 16 bytes; BLAS and SIMD kernels choose paths, and so bits, by alignment.
     """
     raw = np.zeros(size * dtype.itemsize + ALIGNMENT, dtype=np.uint8)
     start = -raw.ctypes.data % ALIGNMENT
@@ -28,42 +28,53 @@ def aligned_empty(size: int, dtype: np.dtype) -> NDArray:
 class Tape:
     """z[L] and delta[L] for n_rows rows; z[0] is the input, set by each pass.
 
-    widths: values per row of every level, the input first. lanes: 1, or 2 where each value is followed
-    by its derivative along a direction; then an array is (2, n_rows, width) instead of (n_rows, width).
+    widths: values per row of every level, the input first. lanes: 1, or 2 where each value has its
+    derivative along a direction beside it; an array is then (2, n_rows, width).
     """
 
-    def __init__(self, widths: Sequence[int], n_rows: int, dtype: np.dtype, lanes: int = 1) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        n_rows: int,
+        dtype: np.dtype,
+        lanes: int = 1,
+        input_delta: bool = False,
+    ) -> None:
         self.widths, self.n_rows, self.dtype, self.lanes = tuple(widths), n_rows, dtype, lanes
+        self.input_delta = input_delta or len(self.widths) == 1
         self.loss = np.empty(n_rows, dtype)
         step = ALIGNMENT // dtype.itemsize
         sizes = [-(-lanes * n_rows * width // step) * step for width in widths[1:]]
-        self.offsets = np.cumsum([0, *sizes])
+        # For compiled code: the levels' widths, and where levels 1, 2, ... start.
+        self.level_widths = np.array(self.widths, dtype=np.int64)
+        self.offsets = np.cumsum([0, *sizes], dtype=np.int64)
         self.z_flat = aligned_empty(int(self.offsets[-1]), dtype)
-        self.z: list[NDArray] = [np.empty(0), *self._cut(self.z_flat)]
-        self._delta: list[NDArray] | None = None
-        self.delta_flat: NDArray = self.z_flat[:0]
+        self.delta_flat = self.z_flat[:0]
+        self.z: list[NDArray] = [self.z_flat[:0], *self._cut(self.z_flat)]
+        self.delta: list[NDArray] = []
 
-    @property
-    def delta(self) -> list[NDArray]:
-        """δ per level, allocated when first asked for: a pass for the cost alone has none."""
-        if self._delta is None:
-            self.delta_flat = aligned_empty(len(self.z_flat), self.dtype)
-            below = self._shaped(
-                aligned_empty(self._size(self.widths[0]), self.dtype), self.widths[0]
-            )
-            self._delta = [below, *self._cut(self.delta_flat)]
-        return self._delta
+    def allocate_delta(self) -> None:
+        """Make room for δ, unless there is: a pass for the cost alone goes without.
 
-    def all_finite(self) -> bool:
-        """Tell cheaply whether z and δ are free of inf and nan; False may be a false alarm.
-
-        One dot product with itself visits everything at BLAS speed. Values above 1e154 overflow
-        in it, so a caller looks closely before it complains.
+        δ of the input has room only where it was asked for: nothing below it needs it.
         """
-        return bool(
-            np.isfinite(self.z_flat.dot(self.z_flat))
-            and np.isfinite(self.delta_flat.dot(self.delta_flat))
-        )
+        if self.delta:
+            return
+        self.delta_flat = aligned_empty(len(self.z_flat), self.dtype)
+        size = self._size(self.widths[0]) if self.input_delta else 0
+        below = aligned_empty(size, self.dtype)
+        self.delta = [
+            self._shaped(below, self.widths[0]) if self.input_delta else below,
+            *self._cut(self.delta_flat),
+        ]
+
+    def squares(self) -> float:
+        """Sum the squares of all z and δ: inf or nan where one of them is, at BLAS speed.
+
+        Large finite values overflow too (from 1e154 on, in float32 from 1e19), so a caller who
+        sees inf looks closely before it complains.
+        """
+        return float(self.z_flat.dot(self.z_flat)) + float(self.delta_flat.dot(self.delta_flat))
 
     def _cut(self, flat: NDArray) -> list[NDArray]:
         starts = self.offsets[:-1].tolist()
@@ -93,7 +104,7 @@ def tape_for(
     except AttributeError:
         tapes = _scratch.tapes = WeakKeyDictionary()
     mine = tapes.setdefault(owner, {})
-    key = (len(widths), widths[0], n_rows, lanes)
+    key = (widths, n_rows, lanes)
     tape = mine.get(key)
     if tape is None:
         while len(mine) >= _KEPT:

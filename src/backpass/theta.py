@@ -38,7 +38,7 @@ class Layout:
     size: int = 0
 
     def views(self, theta: Array) -> dict[str, Array]:
-        """Cut θ, shape (size,), or a stack of them (..., size), into named views; nothing is copied."""
+        """Cut θ, (size,), or a stack of them, (..., size), into named views; nothing is copied."""
         lead = theta.shape[:-1]
         return {
             name: theta[..., where].reshape(lead + self.shapes[name])

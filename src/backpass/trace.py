@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from backpass.losses import Loss
 from backpass.steps import Step
+from backpass.tape import Tape
 from backpass.theta import Array
 
 MOST_PATHS = 100_000  # paths that `Trace.paths` writes out; beyond it only counts make sense
@@ -80,7 +81,8 @@ class Paths:
             lines.append(f"  {way}:  {factors} = {path.product:.6g}")
         lines.append(
             f"  sum of {self.n_paths} paths = {self.total:.6g}; "
-            f"{self.multiplications} multiplications, the recursion needs {self.recursion_multiplications}"
+            f"{self.multiplications} multiplications, "
+            f"the recursion needs {self.recursion_multiplications}"
         )
         return "\n".join(lines)
 
@@ -134,14 +136,18 @@ class Trace:
         return out
 
     def parameter_jacobian(self, name: str, index: tuple[int, ...], row: int) -> tuple[int, Array]:
-        """Return (L, ∂z^L/∂θ) of one parameter entry: the level it enters and the derivative by unit."""
+        """Return (L, ∂z^L/∂θ) of one parameter entry: the level it enters, one number a unit."""
         step_index, own_name = self._owner(name)
-        layer, params = self.steps[step_index].layer, self.params[step_index]
+        step, params = self.steps[step_index], self.params[step_index]
+        assert step.layer is not None  # `_owner` found its parameter
         z_in, z_out = self.z[step_index + 1][row : row + 1], self.z[step_index + 2][row : row + 1]
         derivative = np.empty(z_out.shape[1], dtype=z_out.dtype)
-        grad = {key: np.empty(shape, dtype=z_out.dtype) for key, shape in layer.shapes().items()}
+        grad = {
+            key: np.empty(shape, dtype=z_out.dtype)
+            for key, shape in step.parameter_shapes().items()
+        }
         for unit, one_hot in enumerate(np.eye(len(derivative), dtype=z_out.dtype)):
-            layer.gradient(params, z_in, z_out, one_hot[None, :], grad)
+            step.layer.gradient(params, z_in, z_out, one_hot[None, :], grad)
             derivative[unit] = grad[own_name][index]
         return step_index + 2, derivative
 
@@ -188,7 +194,7 @@ class Trace:
             yield from onward(level, unit, (), (float(factor),))
 
     def _edges(self, L: int, row: int) -> list[tuple[int, Array]]:
-        """List what level L feeds: (level, ∂z of it / ∂z^L), the next level and ends of Residuals."""
+        """List what level L feeds: (M, ∂z^M/∂z^L), the next level and ends of Residuals."""
         edges = [(L + 1, self.jacobian(L, row))]
         if len(self.steps) >= L:
             eye = np.eye(self.z[L].shape[1])
@@ -218,10 +224,32 @@ class Trace:
     def _owner(self, name: str) -> tuple[int, str]:
         key, _, own_name = name.rpartition(".")
         for L, step in enumerate(self.steps):
-            if step.key == key and step.layer is not None and own_name in step.layer.shapes():
+            if step.key == key and own_name in step.parameter_shapes():
                 return L, own_name
         raise KeyError(f"no parameter '{name}'; there are {list(self.gradient)}.")
 
     def _check_row(self, row: int) -> None:
         if not 0 <= row < len(self.z[1]):
             raise IndexError(f"row {row}: this trace has rows 0 to {len(self.z[1]) - 1}.")
+
+
+def delta_of_halves(last: Step, params: Mapping[str, Array], tape: Tape) -> Array:
+    """Return what the last layer alone sends back from the δ of the loss alone."""
+    half = np.empty_like(tape.z[-2])
+    assert last.layer is not None  # a joint pair has a last layer
+    last.layer.backward(params, tape.z[-2], tape.z[-1], tape.delta[-1], half)
+    return half
+
+
+def joint_notes(
+    half: Array | None, joint: Array, last: Step, loss: Loss, joint_loss: Loss
+) -> tuple[str, ...]:
+    """Say for each value where a half of a joint pair overflows that the δ shown is the pair's."""
+    if half is None:
+        return ()
+    return tuple(
+        f"row {row}: in {last.layer!r} → {loss!r} a half overflows {joint.dtype} (δ would be "
+        f"{half[row, unit]}); the δ shown, {joint[row, unit]:.6g}, is that of the joint rule, "
+        f"{joint_loss!r}."
+        for row, unit in zip(*np.nonzero(~np.isfinite(half)), strict=True)
+    )

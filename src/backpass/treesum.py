@@ -1,4 +1,4 @@
-"""One fixed binary tree of additions, so that a sum has the same bits in whatever order parts arrive.
+"""One fixed binary tree of additions: a sum with the same bits in whatever order parts arrive.
 
 Floating-point addition is not associative: the order of additions decides the last bits. Here the
 order is a function of the number of parts alone. Node (level, j) covers parts
@@ -25,7 +25,7 @@ class TreeSum:
         self._waiting: dict[tuple[int, int], NDArray] = {}
 
     def add(self, index: int, part: NDArray, level: int = 0) -> None:
-        """Take in node (level, index), a part when level is 0, and merge upwards as far as possible."""
+        """Take in node (level, index), a part when level is 0, and merge upwards where possible."""
         while self._width(level) > 1:
             sibling = index ^ 1
             if sibling < self._width(level):

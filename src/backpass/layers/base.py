@@ -38,7 +38,7 @@ class Layer(ABC):
     def gradient(
         self, params: Params, z_in: Array, z_out: Array, delta_out: Array, grad: Params
     ) -> None:
-        """Write ∂C/∂θ^L = ∑_rows ∑_j δ_j^{L+1} ∂z_j^{L+1}/∂θ^L to grad; layers with parameters only."""
+        """Write ∂C/∂θ^L = ∑_rows ∑_j δ_j^{L+1} ∂z_j^{L+1}/∂θ^L to grad, if there are parameters."""
         raise NotImplementedError(f"{self!r} has parameters but no gradient method.")
 
     def shapes(self) -> Mapping[str, tuple[int, ...]]:

@@ -20,7 +20,7 @@ class Dropout(Layer):
 
     A layer keeps no generator, so it cannot draw. The trainer hands the mask in as the
     constant `mask` beside the parameters: 0 or 1/(1-p) per value, a function of
-    (seed, layer, epoch, row number), see `solvers/adam.py`. Then z_out = z_in · mask and δ_in = δ_out · mask.
+    (seed, layer, epoch, row number). Then z_out = z_in · mask and δ_in = δ_out · mask.
     """
 
     p: float

@@ -47,7 +47,7 @@ class LogSoftmax(Layer):
 
 
 def split_off_maximum(z, scratch):
-    """Return each row's maximum z_m and ∑_{j≠m} e^{z_j - z_m}, both (n_rows, 1); overwrites scratch."""
+    """Return each row's maximum z_m and ∑_{j≠m} e^{z_j - z_m}, (n_rows, 1); overwrites scratch."""
     if not len(z):
         return z[:, :1], z[:, :1]
     place = z.argmax(axis=1)[:, None]

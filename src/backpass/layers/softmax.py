@@ -30,7 +30,7 @@ class Softmax(Layer):
         np.multiply(z_out, delta_out - mean, out=delta_in)
 
     def tangent(self, params, dot_params, z_in, z_out, dot_z_in, dot_z_out):
-        # The Jacobian is symmetric: carrying a direction forward is the same sum as carrying δ back.
+        # The Jacobian is symmetric: a direction goes forward by the sum by which δ goes back.
         mean = (dot_z_in * z_out).sum(axis=1, keepdims=True)
         np.multiply(z_out, dot_z_in - mean, out=dot_z_out)
 

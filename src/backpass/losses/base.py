@@ -42,7 +42,7 @@ class Loss(ABC):
 
 
 def class_labels(y: ArrayLike, n_rows: int, n_classes: int) -> NDArray[np.int64]:
-    """Return y as int64 labels 0..n_classes-1, shape (n_rows,); ValueError names the first bad row."""
+    """Return y as int64 labels 0..n_classes-1, (n_rows,); ValueError names the first bad row."""
     labels = np.asarray(y)
     if labels.shape != (n_rows,):
         raise ValueError(
@@ -52,7 +52,7 @@ def class_labels(y: ArrayLike, n_rows: int, n_classes: int) -> NDArray[np.int64]
         whole = labels.astype(np.int64) if labels.dtype.kind == "f" and _finite(labels) else None
         if whole is None or (whole != labels).any():
             raise ValueError(
-                f"y holds {labels.dtype} values; expected whole numbers, the classes 0 to {n_classes - 1}."
+                f"y holds {labels.dtype} values; expected whole numbers from 0 to {n_classes - 1}."
             )
         labels = whole
     labels = labels.astype(np.int64, copy=False)
@@ -72,7 +72,7 @@ def class_labels(y: ArrayLike, n_rows: int, n_classes: int) -> NDArray[np.int64]
 
 
 def unit_targets(y: ArrayLike, n_rows: int, width: int, dtype: np.dtype) -> NDArray:
-    """Return y as (n_rows, width) numbers in [0, 1] of `dtype`; ValueError names the first bad entry."""
+    """Return y as (n_rows, width) numbers in [0, 1]; ValueError names the first bad entry."""
     given = np.asarray(y)
     if width == 1 and given.shape == (n_rows,):
         given = given[:, None]

@@ -50,7 +50,7 @@ class CrossEntropyLoss(Loss):
         np.add(expected[:, 0], np.log1p(rest[:, 0]), out=loss_out)
 
     def delta(self, z, y, delta_in):
-        top, rest = split_off_maximum(z, delta_in)  # e^{z - z_m}, with 0 at the maximum
+        _, rest = split_off_maximum(z, delta_in)  # e^{z - z_m}, with 0 at the maximum
         at_top = z.argmax(axis=1)[:, None] if len(z) else y[:, None]
         own = y[:, None]
         # ∑_{j≠y} e^{z_j - z_m}: without the maximum's 1 where y is the maximum
