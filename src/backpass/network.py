@@ -188,7 +188,7 @@ class Network:
         sample_weight: ArrayLike | None = None,
     ) -> float:
         """Return C(θ) = ∑_rows weight · loss = -log l(θ): a sum; PyTorch's default is the mean."""
-        return float(self._cost_then_gradient(theta, X, y, sample_weight, None, False)[0])
+        return float(self._evaluate(theta, X, y, sample_weight, None, False)[0])
 
     def cost_and_gradient(
         self,
@@ -202,8 +202,8 @@ class Network:
 
         constants: what a trainer gives to steps, by row: {step: {"mask": (n_rows, width)}}.
         """
-        total = self._cost_then_gradient(theta, X, y, sample_weight, constants, True)
-        return float(total[0]), total[1:]
+        cost, gradient = self._evaluate(theta, X, y, sample_weight, constants, True)
+        return float(cost), gradient
 
     def gradients_per_row(self, theta: ArrayLike, X: ArrayLike, y: ArrayLike) -> Array:
         """Return each row's own ∂loss/∂θ, (n_rows, n_parameters); they sum to the gradient."""
@@ -237,13 +237,13 @@ class Network:
         pair = pair.astype(self.dtype, copy=False)
         params = self._by_step(pair)
 
-        def part(tape: Tape, cut: Batch, start: int) -> NDArray[np.float64]:
+        def part(tape: Tape, cut: Batch, start: int) -> tuple[NDArray]:
             grad = np.empty_like(pair)
             self._pass(tape, cut, params, self._by_step(grad), dual=True)
             self._refuse_nonfinite(self.evaluated_steps, vector, tape, start)
-            return grad[1].astype(np.float64, copy=False)
+            return (grad[1],)
 
-        return sum_slices(self, batch, self._evaluated(levels), self.dtype, part, lanes=2)
+        return sum_slices(self, batch, self._evaluated(levels), self.dtype, part, lanes=2)[0]
 
     def trace(self, theta: ArrayLike, X: ArrayLike, y: ArrayLike) -> Trace:
         """Run one forward and backward pass and keep every z, δ and gradient; see `Trace`.
@@ -286,7 +286,7 @@ class Network:
             y=cut.y,
         )
 
-    def _cost_then_gradient(
+    def _evaluate(
         self,
         theta: ArrayLike,
         X: ArrayLike,
@@ -294,27 +294,24 @@ class Network:
         sample_weight: ArrayLike | None,
         constants: Mapping[int, Mapping[str, Array]] | None,
         with_gradient: bool,
-    ) -> NDArray[np.float64]:
-        """Sum [cost, gradient...] over the slices of a batch; [cost] where that is all one asks."""
+    ) -> tuple[NDArray[np.float64], ...]:
+        """Sum (cost, gradient) over the slices of a batch; the gradient is empty unless asked."""
         vector, batch, levels = self._checked(theta, X, y, sample_weight)
         size = self.n_parameters if with_gradient else 0
         cast = vector.astype(self.dtype, copy=False)
         plan = self.plan if constants is None else None
         params = self._by_step(cast) if plan is None else []
 
-        def part(tape: Tape, cut: Batch, start: int) -> NDArray[np.float64]:
-            out = np.empty(1 + size)
-            grad = out[1:] if self.dtype == np.float64 else np.empty(size, self.dtype)
+        def part(tape: Tape, cut: Batch, start: int) -> tuple[NDArray, ...]:
+            grad = np.empty(size, self.dtype)
             if plan is not None:
-                out[0] = plan.run(cast, cut, tape, grad)
+                cost = plan.run(cast, cut, tape, grad)
             else:
                 given = _with_constants(params, constants, slice(start, start + tape.n_rows))
                 self._pass(tape, cut, given, self._by_step(grad) if with_gradient else None)
-                out[0] = _weighted_sum(tape.loss, cut.weight)
-            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, grad, out[0])
-            if grad.dtype != out.dtype:
-                out[1:] = grad
-            return out
+                cost = _weighted_sum(tape.loss, cut.weight)
+            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, grad, cost)
+            return np.array(cost), grad
 
         return sum_slices(self, batch, self._evaluated(levels), self.dtype, part)
 

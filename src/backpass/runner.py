@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import islice
 from typing import TypeVar
 
 Result = TypeVar("Result")
@@ -40,10 +41,7 @@ class Pool:
             return
         # Two parts a thread are under way: enough to keep threads busy, few results in memory.
         todo = iter(range(n_parts))
-        running = {
-            self._executor.submit(evaluate, i): i
-            for i, _ in zip(todo, range(2 * self.n_threads), strict=False)
-        }
+        running = {self._executor.submit(evaluate, i): i for i in islice(todo, 2 * self.n_threads)}
         try:
             while running:
                 done, _ = wait(running, return_when=FIRST_COMPLETED)

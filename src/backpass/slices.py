@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -24,16 +25,24 @@ Part = Callable[
 ]  # (tape with z[0] set, its rows, number of the first row)
 
 
-@lru_cache(maxsize=256)
-def slice_rows(levels: tuple[int, ...]) -> int:
-    """Choose the rows of a slice: a power of two, 64 to 32768, with the widest level in 4 MiB."""
-    fit = 4 * 2**20 // (8 * max(levels))
-    return min(max(1 << max(fit, 1).bit_length() - 1, 64), 32768)
+@lru_cache(maxsize=1024)
+def slice_rows(levels: tuple[int, ...], n_rows: int) -> int:
+    """Choose the rows of a slice for a batch of n_rows, a power of two.
+
+    Half of the batch, so that two threads have work, but within two limits of the network's shape.
+    At most what puts the widest level in 4 MiB, to stay near a core. At least 128, and enough for
+    some 8 million multiplications, since each slice ends in a sum over all parameters: in pieces
+    of 64 rows 784→512→512→10 takes twice the time, and a small network loses by any cut.
+    """
+    most = _floor_power_of_two(4 * 2**20 // (8 * max(levels)))
+    multiplications = sum(a * b for a, b in pairwise(levels)) or 1
+    least = max(128, _floor_power_of_two(2**23 // multiplications))
+    return min(max(min(_floor_power_of_two(n_rows // 2), most), least), 32768)
 
 
 def count_slices(n_rows: int, levels: tuple[int, ...]) -> int:
     """Count the slices of n_rows; a batch without rows is one empty slice."""
-    return max(1, -(-n_rows // slice_rows(levels)))
+    return max(1, -(-n_rows // slice_rows(levels, n_rows)))
 
 
 def each_slice(
@@ -45,8 +54,8 @@ def each_slice(
     lanes: int = 1,
 ) -> Iterator[tuple[int, Any]]:
     """Yield (index, part(...)) of every slice, in order of arrival; tapes are kept per `owner`."""
-    n_rows, height = len(batch.X), slice_rows(levels)
-    n_slices = count_slices(n_rows, levels)
+    n_rows = len(batch.X)
+    height, n_slices = slice_rows(levels, n_rows), count_slices(n_rows, levels)
 
     def evaluate(index: int) -> Any:
         start = index * height
@@ -67,10 +76,13 @@ def sum_slices(
     dtype: np.dtype,
     part: Part,
     lanes: int = 1,
-) -> NDArray[np.float64]:
-    """Add the float64 vectors that `part` returns, in the order of the tree."""
-    n_slices = count_slices(len(batch.X), levels)
-    tree = TreeSum(n_slices)
+) -> tuple[NDArray[np.float64], ...]:
+    """Add the tuples of arrays that `part` returns, in float64 and in the order of the tree."""
+    tree = TreeSum(count_slices(len(batch.X), levels))
     for index, result in each_slice(owner, batch, levels, dtype, part, lanes):
         tree.add(index, result)
     return tree.total()
+
+
+def _floor_power_of_two(number: int) -> int:
+    return 1 << max(number, 1).bit_length() - 1

@@ -12,19 +12,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+Part = tuple[NDArray[np.floating], ...]
+
 
 class TreeSum:
-    """Adds n_parts equal-shaped arrays along the canonical tree; `add` may be called in any order.
+    """Adds n_parts tuples of arrays along the canonical tree; `add` may be called in any order.
 
-    An array that is added belongs to the tree from then on: sums are formed in place, in the
-    left operand. At most log2(n_parts) + 1 arrays are held when parts arrive in order.
+    Every part is a tuple of the same shapes; sums are float64 whatever the parts are. Arrays that
+    are added belong to the tree from then on: sums are formed in the left operand where it is
+    float64. At most log2(n_parts) + 1 tuples are held when parts arrive in order.
     """
 
     def __init__(self, n_parts: int) -> None:
         self.n_parts = n_parts
-        self._waiting: dict[tuple[int, int], NDArray] = {}
+        self._waiting: dict[tuple[int, int], Part] = {}
 
-    def add(self, index: int, part: NDArray, level: int = 0) -> None:
+    def add(self, index: int, part: Part, level: int = 0) -> None:
         """Take in node (level, index), a part when level is 0, and merge upwards where possible."""
         while self._width(level) > 1:
             sibling = index ^ 1
@@ -34,16 +37,23 @@ class TreeSum:
                     self._waiting[level, index] = part
                     return
                 left, right = (part, other) if index < sibling else (other, part)
-                part = np.add(left, right, out=left)
+                part = tuple(map(_sum, left, right))
             level, index = level + 1, index // 2
         self._waiting[level, index] = part
 
-    def total(self) -> NDArray:
-        """Return the sum; ValueError where a part has not been added."""
+    def total(self) -> tuple[NDArray[np.float64], ...]:
+        """Return the sums; ValueError where a part has not been added."""
         if len(self._waiting) != 1 or self._width(next(iter(self._waiting))[0]) != 1:
             raise ValueError(f"not all of {self.n_parts} parts were added.")
-        return next(iter(self._waiting.values()))
+        (whole,) = self._waiting.values()
+        return tuple(array.astype(np.float64, copy=False) for array in whole)
 
     def _width(self, level: int) -> int:
         """Count the nodes of one level."""
         return -(-self.n_parts >> level)
+
+
+def _sum(left: NDArray, right: NDArray) -> NDArray[np.float64]:
+    """Add two arrays in float64, in place where the left one has room for it."""
+    out = left if left.dtype == np.float64 else None
+    return np.add(left, right, out=out, dtype=np.float64)
