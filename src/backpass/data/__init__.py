@@ -1,0 +1,1 @@
+"""Data on its way in: one source per file, each handing out pyarrow tables."""

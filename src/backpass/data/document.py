@@ -1,0 +1,133 @@
+"""JSON documents read strictly: exact keys, exact types, finite numbers; nothing is guessed.
+
+What a model file says about itself may come from anybody, so every reader states what it
+expects and the first thing that differs is named, with its place.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any
+
+
+class DocumentError(ValueError):
+    """A document that differs from what was expected, with the place where it does."""
+
+
+Check = Callable[[Any, str], Any]
+
+
+def parse(text: str) -> Any:
+    """Parse JSON; DocumentError for all else, NaN, repeated keys and deep nesting too."""
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(items)
+        if len(found) != len(items):
+            raise DocumentError("an object in the JSON text has a key twice.")
+        return found
+
+    def constant(name: str) -> Any:
+        raise DocumentError(f"the JSON text holds {name}, which is not JSON.")
+
+    try:
+        return json.loads(text, object_pairs_hook=pairs, parse_constant=constant)
+    except RecursionError:
+        raise DocumentError("the JSON text is nested too deeply.") from None
+    except ValueError as error:
+        if isinstance(error, DocumentError):
+            raise
+        raise DocumentError(f"the JSON text is damaged: {error}.") from None
+
+
+def fields(document: Any, where: str, **checks: Check) -> dict[str, Any]:
+    """Return the checked values of an object that has exactly these keys."""
+    if type(document) is not dict:
+        raise DocumentError(f"{where} is {_kind(document)}; expected an object.")
+    absent = [key for key in checks if key not in document]
+    strange = [key for key in document if key not in checks]
+    if absent or strange:
+        raise DocumentError(
+            f"{where} lacks {absent or 'nothing'} and has the unknown keys {_short(strange)}."
+        )
+    return {key: check(document[key], f"{where}.{key}") for key, check in checks.items()}
+
+
+def text(value: Any, where: str) -> str:
+    """Check for a string."""
+    return _of_type(value, where, str, "a text")
+
+
+def flag(value: Any, where: str) -> bool:
+    """Check for true or false."""
+    return _of_type(value, where, bool, "true or false")
+
+
+def count(value: Any, where: str) -> int:
+    """Check for a whole number, 0 or more."""
+    if type(value) is not int or value < 0:
+        raise DocumentError(f"{where} is {_short(value)}; expected a whole number, 0 or more.")
+    return value
+
+
+def number(value: Any, where: str) -> float:
+    """Check for a finite number."""
+    if type(value) not in (int, float) or not _finite(value):
+        raise DocumentError(f"{where} is {_short(value)}; expected a finite number.")
+    return float(value)
+
+
+def one_of(*choices: str) -> Check:
+    """Make a check for one of some strings."""
+
+    def check(value: Any, where: str) -> str:
+        if type(value) is not str or value not in choices:
+            raise DocumentError(f"{where} is {_short(value)}; expected one of {list(choices)}.")
+        return value
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """Make a check that lets null pass as None."""
+    return lambda value, where: None if value is None else check(value, where)
+
+
+def items(check: Check) -> Check:
+    """Make a check for a list of checked values; they come back as a tuple."""
+
+    def each(value: Any, where: str) -> tuple:
+        _of_type(value, where, list, "a list")
+        return tuple(check(item, f"{where}[{place}]") for place, item in enumerate(value))
+
+    return each
+
+
+def anything(value: Any, where: str) -> Any:
+    """Let a value pass whose check comes later."""
+    return value
+
+
+def _of_type(value: Any, where: str, kind: type, name: str) -> Any:
+    if type(value) is not kind:
+        raise DocumentError(f"{where} is {_kind(value)}; expected {name}.")
+    return value
+
+
+def _finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond float64
+        return False
+
+
+def _kind(value: Any) -> str:
+    return {dict: "an object", list: "a list", str: "a text", type(None): "null"}.get(
+        type(value), _short(value)
+    )
+
+
+def _short(value: Any) -> str:
+    shown = repr(value)
+    return shown if len(shown) <= 60 else shown[:57] + "..."

@@ -1,0 +1,372 @@
+"""Mixed columns to numbers: learned once from a table, frozen, then the same at fit, predict and in files.
+
+An `Encoding` is the one schema behind everything that speaks of columns by name. Its intermediate
+form, `Codes`, keeps categorical columns as integers; only `transform` writes them out as one-hot
+columns. What a single column needs is in the two classes `Number` and `Category`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backpass.data import document
+from backpass.data.columns import (
+    Category,
+    Column,
+    Number,
+    column_from_document,
+    is_missing,
+    learn_column,
+    level_codes,
+    number_values,
+    refuse_unusable,
+)
+from backpass.data.errors import DataError, listed
+from backpass.data.table import as_table, is_table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MISSING_POLICIES = ("indicator", "drop", "raise")
+
+__all__ = ["Codes", "Encoding", "is_table"]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Encoded rows before categories are written out.
+
+    numbers: (n_rows, n_numbers) float64, imputed, with the indicators of missing values among them.
+    categories: (n_rows, n_categories) int32. A level's place in the column's `levels`; one past the
+    last for the own category of missing values; -1 for a missing or unseen value that has none.
+    """
+
+    numbers: NDArray[np.float64]
+    categories: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How a table's columns become the columns of a model; made by `Encoding.learn`.
+
+    columns: Number and Category, in the table's order, which is the order of coefficients too.
+    missing: "indicator" (the mean, or an own category; beside it a column that says where values
+    were missing, if any were at the fit), "drop" or "raise".
+    dropped: (name, why) of columns that carry no information. n_rows: rows learned from.
+    standardize: whether numbers leave as (x - mean) / scale.
+    """
+
+    columns: tuple[Column, ...]
+    missing: str
+    dropped: tuple[tuple[str, str], ...] = ()
+    n_rows: int = 0
+    standardize: bool = False
+
+    @classmethod
+    def learn(
+        cls,
+        table: Any,
+        *,
+        missing: str,
+        categorical: Collection[str] = (),
+        drop: Collection[str] = (),
+        reference: Mapping[str, str] | None = None,
+        standardize: bool = False,
+    ) -> Encoding:
+        """Learn columns, levels, means and scales from a pandas, polars or pyarrow table.
+
+        categorical: columns that are categories whatever they hold. drop: columns left out.
+        reference: None gives every level a coefficient; a mapping, also an empty one, leaves out
+        each category's baseline, the level named or else the first. Raises DataError naming the column.
+        """
+        if missing not in MISSING_POLICIES:
+            raise ValueError(f"missing={missing!r}; expected one of {list(MISSING_POLICIES)}.")
+        table = as_table(table)
+        _refuse_absent(table.column_names, [*categorical, *drop])
+        table = table.drop_columns(list(drop))
+        for name in table.column_names:
+            refuse_unusable(table[name], name, declared=name in categorical)
+        if missing == "raise":
+            _refuse_missing(_missing_counts(table), table.num_rows)
+        if missing == "drop":
+            table = table.filter(_complete(table))
+        if table.num_rows == 0:
+            raise DataError("no rows are left to learn from.")
+        columns: list[Column] = []
+        dropped: list[tuple[str, str]] = []
+        for name in table.column_names:
+            learned = learn_column(table[name], name, name in categorical, missing == "indicator")
+            if isinstance(learned, str):
+                dropped.append((name, learned))
+            else:
+                columns.append(learned)
+        if not columns:
+            raise DataError("no column is left that could tell the classes apart.")
+        made = cls(tuple(columns), missing, tuple(dropped), table.num_rows, standardize)
+        _refuse_same_names(made.coef_names)
+        return made if reference is None else made.with_baselines(reference)
+
+    def with_baselines(self, reference: Mapping[str, str]) -> Encoding:
+        """Return the encoding that leaves out one level per category: the one named, or the first.
+
+        Without a penalty all levels and an intercept have no unique coefficients; so one level is
+        the baseline, against which the others are measured.
+        """
+        categories = {c.name: c for c in self.columns if isinstance(c, Category)}
+        for name, level in reference.items():
+            if name not in categories:
+                raise DataError(
+                    f"reference names it, but it is not a categorical column of this fit; those "
+                    f"are {listed(categories) or 'none'}.",
+                    column=name,
+                )
+            if str(level) not in categories[name].levels:
+                raise DataError(
+                    f"reference asks for the level '{level}', which does not occur; the levels are "
+                    f"{listed(categories[name].levels)}.",
+                    column=name,
+                )
+        return replace(
+            self,
+            columns=tuple(
+                replace(c, baseline=str(reference.get(c.name, c.levels[0])))
+                if isinstance(c, Category)
+                else c
+                for c in self.columns
+            ),
+        )
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the columns that the model uses."""
+        return [column.name for column in self.columns]
+
+    @property
+    def kinds(self) -> dict[str, Any]:
+        """Say "number", "boolean" or "text" for each column: how a file's cells are to be read."""
+        return {column.name: column.kind for column in self.columns}
+
+    @property
+    def coef_names(self) -> list[str]:
+        """Names of the encoded columns: `age`, `age (missing)`, `sex=male`, `sex (missing)`."""
+        return [name for column in self.columns for name in column.coef_names]
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """Mean of every encoded column over the rows learned from, (n_coefs,), before scaling."""
+        return np.array([m for c in self.columns for m in c.means(self.n_rows)])
+
+    @property
+    def scales(self) -> NDArray[np.float64]:
+        """Standard deviation of every encoded column over the rows learned from, (n_coefs,).
+
+        A number's is taken over its present values. Indicators and levels are 0 or 1, so theirs
+        is that of a share p, √(p(1 - p)).
+        """
+        return np.array([s for c in self.columns for s in c.scales(self.n_rows)])
+
+    @property
+    def is_number(self) -> NDArray[np.bool_]:
+        """Mark the encoded columns, (n_coefs,), that hold measured numbers, which have a scale."""
+        return np.array(
+            [
+                isinstance(c, Number) and not c.boolean and name == c.name
+                for c in self.columns
+                for name in c.coef_names
+            ],
+            dtype=bool,
+        )
+
+    def complete_rows(self, table: Any) -> NDArray[np.bool_]:
+        """Mark the rows, (n_rows,), that have a value in every column that the model uses."""
+        return np.asarray(_complete(self._matched(as_table(table))))
+
+    def codes(self, table: Any) -> Codes:
+        """Encode a table, columns matched by name in any order; further columns are ignored.
+
+        Raises DataError where a column is absent or of another kind than at the fit, for infinite
+        numbers (with the record), and where the policy for missing values does not allow them.
+        """
+        table = self._matched(as_table(table))
+        unseen: dict[str, str] = {}
+        absent: dict[str, int] = {}
+        numbers: list[NDArray[np.float64]] = []
+        categories: list[NDArray[np.int32]] = []
+        for column in self.columns:
+            cells = table[column.name]
+            if isinstance(column, Category):
+                code, example = level_codes(cells, column)
+                categories.append(code)
+                lost = int(np.count_nonzero(code < 0))
+                if example is not None:
+                    unseen[column.name] = example
+            else:
+                value = number_values(cells, column.name)
+                gone = np.isnan(value)
+                lost = int(np.count_nonzero(gone))
+                numbers.extend(self._number_columns(column, value, gone))
+            # Once there is a baseline, zeros in all of a category's columns mean it and nothing else.
+            if lost and (
+                self.missing != "indicator" or getattr(column, "baseline", None) is not None
+            ):
+                absent[column.name] = lost
+        _refuse_missing(absent, table.num_rows, unseen, at_fit=False)
+        return Codes(
+            _side_by_side(numbers, table.num_rows, np.float64),
+            _side_by_side(categories, table.num_rows, np.int32),
+        )
+
+    def transform(self, table: Any) -> NDArray[np.float64]:
+        """Encode a table as one array, (n_rows, n_coefs) float64, categories as columns of 0 and 1.
+
+        A missing or unseen value of a category without an own category for it is 0 in all of the
+        category's columns; under a penalty their coefficients sum to zero, so that is the middle.
+        """
+        codes = self.codes(table)
+        n_rows = len(codes.numbers)
+        out = np.zeros((n_rows, len(self.coef_names)))
+        place = number = category = 0
+        for column in self.columns:
+            width = len(column.coef_names)
+            if isinstance(column, Category):
+                # One entry longer than the codes: the last, reached by code -1, leads nowhere too.
+                to = np.full(len(column.levels) + 2, -1)
+                to[column.coef_codes] = place + np.arange(width)
+                where = to[codes.categories[:, category]]
+                rows = np.flatnonzero(where >= 0)
+                out[rows, where[rows]] = 1.0
+                category += 1
+            else:
+                out[:, place : place + width] = codes.numbers[:, number : number + width]
+                number += width
+            place += width
+        return out
+
+    def to_json(self) -> str:
+        """Write the encoding as JSON; `from_json` gives an equal one."""
+        return json.dumps(self.to_document(), allow_nan=False)
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the encoding as plain dicts, lists, texts and numbers."""
+        return {
+            "missing": self.missing,
+            "standardize": self.standardize,
+            "n_rows": self.n_rows,
+            "columns": [c.to_document() for c in self.columns],
+            "dropped": [list(pair) for pair in self.dropped],
+        }
+
+    @classmethod
+    def from_json(cls, text: str) -> Encoding:
+        """Read what `to_json` wrote; DocumentError (a ValueError) says what is wrong, and where."""
+        return cls.from_document(document.parse(text))
+
+    @classmethod
+    def from_document(cls, plain: Any, where: str = "encoding") -> Encoding:
+        """Read what `to_document` returned, checking every key, type and range."""
+        got = document.fields(
+            plain,
+            where,
+            missing=document.one_of(*MISSING_POLICIES),
+            standardize=document.flag,
+            n_rows=document.count,
+            columns=document.items(column_from_document),
+            dropped=document.items(document.items(document.text)),
+        )
+        names = [column.name for column in got["columns"]]
+        if not names or len(set(names)) != len(names):
+            raise document.DocumentError(f"{where}.columns needs one or more, each name once.")
+        if any(len(pair) != 2 for pair in got["dropped"]):
+            raise document.DocumentError(f"{where}.dropped holds pairs of name and reason.")
+        return cls(
+            got["columns"],
+            got["missing"],
+            tuple((name, why) for name, why in got["dropped"]),
+            got["n_rows"],
+            got["standardize"],
+        )
+
+    def _matched(self, table: pa.Table) -> pa.Table:
+        _refuse_absent(table.column_names, self.column_names)
+        return table.select(self.column_names)
+
+    def _number_columns(
+        self, column: Number, value: NDArray[np.float64], gone: NDArray[np.bool_]
+    ) -> list[NDArray[np.float64]]:
+        """Return the columns that one number becomes: itself, imputed, and its indicator."""
+        columns = []
+        if column.varies:
+            filled = np.where(gone, column.mean, value)
+            scaled = self.standardize and not column.boolean
+            columns.append((filled - column.mean) / column.scale if scaled else filled)
+        if column.indicator:
+            columns.append(gone.astype(np.float64))
+        return columns
+
+
+def _side_by_side(columns: list, n_rows: int, dtype: Any) -> NDArray:
+    out = np.empty((n_rows, len(columns)), dtype)
+    for place, column in enumerate(columns):
+        out[:, place] = column
+    return out
+
+
+def _missing_counts(table: pa.Table) -> dict[str, int]:
+    counts = {name: int(is_missing(table[name]).sum()) for name in table.column_names}
+    return {name: count for name, count in counts.items() if count}
+
+
+def _complete(table: pa.Table) -> NDArray[np.bool_]:
+    complete = np.ones(table.num_rows, dtype=bool)
+    for name in table.column_names:
+        complete &= ~is_missing(table[name])
+    return complete
+
+
+def _refuse_absent(names: Collection[str], asked: Collection[str]) -> None:
+    absent = [name for name in asked if name not in names]
+    if absent:
+        which = "columns are" if len(absent) > 1 else "column is"
+        raise DataError(
+            f"the {which} not there: {listed(absent)}; the table has {listed(names, 20)}."
+        )
+
+
+def _refuse_missing(
+    counts: Mapping[str, int],
+    n_rows: int,
+    unseen: Mapping[str, str] = MappingProxyType({}),
+    at_fit: bool = True,
+) -> None:
+    """Raise DataError where values are missing (or unseen, which is the same) and may not be."""
+    if not counts:
+        return
+    parts = [
+        f"'{name}' ({count:,}{_example(name, unseen)})" for name, count in list(counts.items())[:8]
+    ]
+    more = f" and {len(counts) - 8} more columns" if len(counts) > 8 else ""
+    remedy = (
+        "Use missing 'indicator' to fill them in, or 'drop' to leave such rows out."
+        if at_fit
+        else "The model was fitted without them, so it cannot place such rows; leave them out, "
+        "or fit again with missing 'indicator'."
+    )
+    raise DataError(f"values are missing in {', '.join(parts)}{more} of {n_rows:,} rows. {remedy}")
+
+
+def _example(name: str, unseen: Mapping[str, str]) -> str:
+    return f", among them '{unseen[name]}', not seen at the fit" if name in unseen else ""
+
+
+def _refuse_same_names(names: list[str]) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise DataError(f"two columns would be called {listed(twice)} after encoding; rename one.")
