@@ -6,6 +6,8 @@ on a step. `rows_evaluated` counts what was asked, in rows, so that solvers can 
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -15,6 +17,7 @@ from backpass.network import Network
 from backpass.pairs import joint_rule
 from backpass.penalties import ElasticNet
 from backpass.slices import sum_slices
+from backpass.factor import Factor
 from backpass.tape import Tape
 from backpass.theta import Array
 
@@ -50,6 +53,10 @@ class Objective:
     def value(self, theta: Vector) -> float:
         """Return ∑ weight · loss + Ω(θ)."""
         return self.cost(theta) + self.penalty.value(theta)
+
+    def smooth_value(self, theta: Vector) -> float:
+        """Return the value of all but the l1 part of the penalty."""
+        return self.cost(theta) + self.penalty.smooth_value(theta)
 
     def smooth_value_and_gradient(self, theta: Vector) -> tuple[float, Vector]:
         """Return value and gradient of all but the l1 part of the penalty."""
@@ -95,15 +102,15 @@ class LinearObjective(Objective):
     def curvature(self, theta: Vector) -> NDArray[np.float64]:
         """Return ∂²/∂θ² of the smooth part, (n_parameters, n_parameters).
 
-        A softmax does not change when all classes get the same vector added. Along such directions,
-        where they are unpenalised too, the curvature would be 0; it is given the mean of the diagonal
-        there. The gradient has no component along them, so Newton steps stay what they are.
+        Along null directions of θ (see `_null_projector`) the curvature is 0; it is given the mean of
+        the diagonal there, so that it can be factorised. The gradient has no component along them,
+        so Newton steps stay what they are.
         """
         self.rows_evaluated += len(self.X)
         k, wide = self.linear.n_out, self.linear.n_in + int(self.linear.bias)
         weight, bias = self._parts(theta)
 
-        def part(tape: Tape, cut: Batch, start: int) -> Vector:
+        def part(tape: Tape, cut: Batch, start: int) -> tuple[Vector, ...]:
             z = cut.X @ weight.T + bias
             rows = self._with_one(cut.X)
             blocks = np.empty((k, wide, k, wide))
@@ -117,20 +124,20 @@ class LinearObjective(Objective):
                 for a in range(b, k):
                     blocks[a, :, b, :] = rows.T @ (bend[:, a, None] * rows)
                     blocks[b, :, a, :] = blocks[a, :, b, :].T
-            return blocks.reshape(-1)
+            return (blocks,)
 
-        levels = [self.linear.n_in, k]
-        total = sum_slices(self, self._batch, levels, self.network.dtype, part)
+        levels = (self.linear.n_in, k)
+        (total,) = sum_slices(self, self._batch, levels, self.network.dtype, part)
         total = total.reshape(k * wide, k * wide)
         places = self._places()
         matrix = np.empty_like(total)
         matrix[np.ix_(places, places)] = total
         matrix[np.diag_indices_from(matrix)] += self.penalty.smooth_curvature()
-        self._stiffen_common_shift(matrix)
+        matrix += np.diag(matrix).mean() * self._null_projector
         return matrix
 
     def largest_row_form(self, inverse: NDArray[np.float64]) -> float:
-        """Return the largest over rows of ‖S‖²-free row norms: max_i ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i.
+        """Return the largest row norm in the metric of H⁻¹: max_i ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i.
 
         inverse: H⁻¹ in the layout of θ. For softmax twice this bounds the squared spread of logits,
         (max_a - min_a)², per unit of squared H-norm, since a spread is at most √2 times a length.
@@ -181,11 +188,35 @@ class LinearObjective(Objective):
             return weight.reshape(-1)
         return np.hstack([weight, k * d + np.arange(k)[:, None]]).reshape(-1)
 
-    def _stiffen_common_shift(self, matrix: NDArray[np.float64]) -> None:
-        k, wide = self.linear.n_out, self.linear.n_in + int(self.linear.bias)
-        if k == 1:
-            return
-        free = self.penalty.smooth_curvature() == 0.0
-        for column in self._places().reshape(k, wide).T:
-            if free[column].all():
-                matrix[np.ix_(column, column)] += matrix[column, column].mean() / k
+    @cached_property
+    def _null_projector(self) -> NDArray[np.float64]:
+        """Return N Nᵀ for an orthonormal basis N of the directions along which nothing changes.
+
+        Where the smooth penalty does not act these are: one vector added to all classes of a softmax,
+        and, in any class, a combination of columns that is 0 on every row (collinear columns).
+        """
+        k, d, bias = self.linear.n_out, self.linear.n_in, int(self.linear.bias)
+        wide = d + bias
+        shift = np.full((k, k), 1.0 / k) if k > 1 else np.zeros((1, 1))
+        if self.penalty.smooth_curvature().any():
+            columns = np.zeros((wide, wide))
+            free = np.diag(np.arange(wide) >= d).astype(np.float64)  # the intercepts alone
+        else:
+            columns, free = self._collinear_projector(), np.eye(wide)
+        blocks = np.kron(np.eye(k) - shift, columns) + np.kron(shift, free)
+        places = self._places()
+        projector = np.empty_like(blocks)
+        projector[np.ix_(places, places)] = blocks
+        return projector
+
+    def _collinear_projector(self) -> NDArray[np.float64]:
+        self.rows_evaluated += len(self.X)
+
+        def part(tape: Tape, cut: Batch, start: int) -> tuple[Vector, ...]:
+            rows = self._with_one(cut.X)
+            weighted = rows if cut.weight is None else cut.weight[:, None] * rows
+            return (rows.T @ weighted,)
+
+        levels = (self.linear.n_in, self.linear.n_out)
+        (gram,) = sum_slices(self, self._batch, levels, self.network.dtype, part)
+        return Factor(gram).null_projector()

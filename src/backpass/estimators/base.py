@@ -1,0 +1,66 @@
+"""What both classifiers share: a fitted network, asked for classes and probabilities."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from backpass.estimators.inputs import read_for_predict
+from backpass.network import Network
+from backpass.trace import Trace
+
+
+class NetworkClassifier(ClassifierMixin, BaseEstimator):
+    """A classifier with fitted `network_`, `theta_`, `classes_` and `encoding_` (None for arrays)."""
+
+    network_: Network
+    theta_: NDArray[np.float64]
+    classes_: NDArray
+
+    def predict(self, X: Any) -> NDArray:
+        """Predict the class of every row.
+
+        Parameters
+        ----------
+        X : array, CSR matrix or table, (n_rows, n_features)
+
+        Returns
+        -------
+        (n_rows,) array of class labels; multilabel: (n_rows, n_labels) of 0 and 1.
+        """
+        return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict the probability of every class, (n_rows, n_classes) in the order of `classes_`."""
+        return np.exp(self.predict_log_proba(X))
+
+    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict log-probabilities, computed from logits: right also where a probability is 0 or 1."""
+        raise NotImplementedError
+
+    def trace(self, X: Any, y: ArrayLike) -> Trace:
+        """Run these rows forward and backward through the fitted network and keep every z and δ."""
+        check_is_fitted(self)
+        rows = read_for_predict(self, X)
+        return self.network_.trace(self.theta_, rows, self._targets(np.asarray(y)))
+
+    def _targets(self, y: NDArray) -> NDArray:
+        """Return labels as numbers 0 to n_classes - 1; ValueError for a label not seen in the fit."""
+        numbers = np.searchsorted(self.classes_, y)
+        numbers = np.minimum(numbers, len(self.classes_) - 1)
+        strange = self.classes_[numbers] != y
+        if strange.any():
+            row = int(strange.argmax())
+            raise ValueError(
+                f"y, row {row}: {y[row]!r} is not one of the classes {self.classes_.tolist()}."
+            )
+        return numbers
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags

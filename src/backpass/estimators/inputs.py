@@ -1,0 +1,140 @@
+"""What users hand to fit and predict, turned into arrays: tables, sparse matrices, labels, weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
+from sklearn.base import BaseEstimator
+from sklearn.utils import check_consistent_length
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import _check_sample_weight, _num_samples, validate_data
+
+FLOATS = [np.float64, np.float32]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """X as the fit takes it. rows: which of the given rows it holds, None for all of them."""
+
+    X: NDArray
+    encoding: Any
+    rows: NDArray[np.intp] | None = None
+
+
+def is_table(X: object) -> bool:
+    """Tell a pandas or polars frame or an arrow table from arrays, without importing any of them."""
+    package = type(X).__module__.partition(".")[0]
+    return package in {"pandas", "polars", "pyarrow"} and len(getattr(X, "shape", ())) == 2
+
+
+def is_numeric_frame(X: Any) -> bool:
+    """Tell whether a pandas frame is as good as an array: numbers only, none missing."""
+    if type(X).__module__.partition(".")[0] != "pandas":
+        return False
+    if not all(isinstance(dtype, np.dtype) and dtype.kind in "fiu" for dtype in X.dtypes):
+        return False
+    return not bool(X.isna().to_numpy().any())
+
+
+def read_for_fit(
+    estimator: BaseEstimator,
+    X: Any,
+    missing: str | None,
+    reference: Mapping[str, str] | None = None,
+) -> Columns:
+    """Return X as an array, learning an encoding where it is a table with more than numbers.
+
+    Sets n_features_in_ and feature_names_in_ on the estimator. missing: "raise", "drop" or "indicator".
+    """
+    if missing not in ("raise", "drop", "indicator"):
+        raise ValueError(f"missing is {missing!r}; it is 'raise', 'drop', 'indicator' or None.")
+    if is_table(X) and not is_numeric_frame(X):
+        return _encode(estimator, X, missing, reference)
+    if missing == "raise" or sparse.issparse(X) or is_table(X):
+        return Columns(dense(validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS)), None)
+    array = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite="allow-nan")
+    if not np.isnan(array).any():
+        return Columns(array, None)
+    return _encode(estimator, _as_frame(array), missing, reference)
+
+
+def _encode(
+    estimator: BaseEstimator, table: Any, missing: str, reference: Mapping[str, str] | None
+) -> Columns:
+    raise NotImplementedError("tables are encoded here as soon as the encoding is in.")
+
+
+def read_for_predict(estimator: Any, X: Any) -> NDArray:
+    """Return X as the array that the fit saw; ValueError where columns differ from the fit's."""
+    encoding = estimator.encoding_
+    if encoding is None:
+        return dense(validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False))
+    raise NotImplementedError("tables are encoded here as soon as the encoding is in.")
+
+
+def _as_frame(array: NDArray) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
+
+
+def dense(X: Any) -> NDArray:
+    """Return X as an ndarray. In this first form sparse matrices are written out in full."""
+    return X.toarray() if sparse.issparse(X) else X
+
+
+def row_weights(
+    sample_weight: ArrayLike | None,
+    class_weight: Mapping[Any, float] | str | None,
+    X: Any,
+    y: NDArray,
+    classes: NDArray,
+) -> NDArray[np.float64] | None:
+    """Return the weight of every row, (n_rows,) float64, or None where all are 1.
+
+    y: classes by number, 0 to n_classes - 1. class_weight="balanced" weighs class k by
+    ∑w / (n_classes · its weight), as in scikit-learn.
+    """
+    if sample_weight is None and class_weight is None:
+        return None
+    weight = _check_sample_weight(sample_weight, X, dtype=np.float64).copy()
+    if not np.isfinite(weight).all() or (weight < 0.0).any():
+        row = int((~(weight >= 0.0) | ~np.isfinite(weight)).argmax())
+        raise ValueError(
+            f"sample_weight, row {row}: {weight[row]}; weights are finite and not negative."
+        )
+    if not weight.any():
+        raise ValueError("sample_weight is zero in every row; give at least one row some weight.")
+    if class_weight is not None:
+        weight *= _class_factors(class_weight, classes, y, weight)[y]
+    return weight
+
+
+def _class_factors(
+    class_weight: Mapping[Any, float] | str,
+    classes: NDArray,
+    y: NDArray,
+    weight: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    if isinstance(class_weight, str):
+        if class_weight != "balanced":
+            raise ValueError(f"class_weight is {class_weight!r}; it is a dict, 'balanced' or None.")
+        totals = np.bincount(y, weight, minlength=len(classes))
+        with np.errstate(divide="ignore"):  # a class without rows has no row to weigh
+            return weight.sum() / (len(classes) * totals)
+    return compute_class_weight(dict(class_weight), classes=classes, y=classes[y])
+
+
+def check_lengths(*arrays: Any) -> None:
+    """Raise ValueError where X, y and weights have different numbers of rows."""
+    check_consistent_length(*(array for array in arrays if array is not None))
+
+
+def count_rows(X: Any) -> int:
+    """Count the rows of an array, sparse matrix or table."""
+    return int(_num_samples(X))

@@ -1,0 +1,69 @@
+"""From a network's last values to logits and log-probabilities, whichever loss ends it.
+
+Everything is computed from logits where there are logits: the logarithm of a probability that was
+rounded to 1 or 0 is wrong or infinite, and a small 1 - p has lost its digits.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_expit, log_softmax, xlogy
+
+from backpass.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, NLLLoss
+from backpass.network import Network
+from backpass.pairs import joint_rule
+
+Table = NDArray[np.float64]
+BINARY = (BCELoss, BCEWithLogitsLoss)  # a probability per output; the others: one distribution per row
+
+
+def logit_network(network: Network) -> Network:
+    """Return a network that ends with logits, and with the same θ: without Sigmoid or LogSoftmax.
+
+    Where no logits exist (a BCELoss without a Sigmoid before it) it is the network itself.
+    """
+    last = network.steps[-1].layer
+    joint = None if last is None else joint_rule(last, network.loss)
+    if joint is None or len(network.layers) == 1:
+        return network
+    return Network(network.layers[:-1], joint, network.dtype, network.fused)
+
+
+def log_probabilities(values: NDArray, network: Network) -> tuple[Table, Table]:
+    """Return log P(label is 0) and log P(label is 1), (n_rows, n_outputs) each, of a BINARY loss.
+
+    values: what `network`, made by `logit_network`, gave forward.
+    """
+    z = values.astype(np.float64)
+    if isinstance(network.loss, BCEWithLogitsLoss):
+        return log_expit(-z), log_expit(z)
+    with np.errstate(divide="ignore"):
+        return np.log1p(-z), np.log(z)
+
+
+def log_distribution(values: NDArray, network: Network) -> Table:
+    """Return the log-probability of every class, (n_rows, n_classes).
+
+    values: what `network`, made by `logit_network`, gave forward. Raises ValueError for a loss
+    of the user's own, whose meaning is not known here.
+    """
+    z = values.astype(np.float64)
+    if isinstance(network.loss, BINARY):
+        if z.shape[1] != 1:
+            raise ValueError(f"{network.loss!r} with {z.shape[1]} outputs is no distribution.")
+        return np.hstack(log_probabilities(values, network))
+    if isinstance(network.loss, CrossEntropyLoss):
+        return log_softmax(z, axis=1)
+    if isinstance(network.loss, NLLLoss):
+        return z
+    raise ValueError(
+        f"what {network.loss!r} makes of {values.shape[1]} outputs is not known; for probabilities end "
+        "the network with BCELoss, NLLLoss, BCEWithLogitsLoss or CrossEntropyLoss."
+    )
+
+
+def entropy(weights: NDArray[np.float64]) -> float:
+    """Return ∑ N_k log(N / N_k): the cost of predicting every row by the classes' shares."""
+    total = weights.sum()
+    return float(-xlogy(weights, weights / total).sum())

@@ -1,0 +1,55 @@
+"""One factorisation of a symmetric positive semi-definite matrix, whatever its scaling and rank."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
+
+Matrix = NDArray[np.float64]
+
+
+class Factor:
+    """H = D A D with a unit diagonal in A, A factorised by Cholesky, or by eigenvalues where it is singular.
+
+    Dividing by D = sqrt(diag H) first makes the result independent of the columns' units. Directions
+    whose eigenvalue is rounding (below n · eps) are left out of solutions: `full_rank` says so.
+    """
+
+    def __init__(self, matrix: Matrix) -> None:
+        diagonal = np.sqrt(np.maximum(np.diag(matrix), 0.0))
+        self.unit = np.where(diagonal > 0.0, diagonal, 1.0)
+        scaled = matrix / np.outer(self.unit, self.unit)
+        smallest = len(scaled) * np.finfo(np.float64).eps * 8.0
+        self.full_rank = True
+        try:
+            self._cholesky = cho_factor(scaled, lower=True)
+            pivots = np.square(np.diag(self._cholesky[0]))
+            self.full_rank = bool(pivots.min(initial=1.0) > smallest)
+        except LinAlgError:
+            self.full_rank = False
+        if not self.full_rank:
+            values, vectors = eigh(scaled)
+            kept = values > smallest
+            self._root = vectors[:, kept] / np.sqrt(values[kept])
+            self._null = vectors[:, ~kept]
+
+    def solve(self, right: Matrix) -> Matrix:
+        """Return H⁻¹ · right, or the pseudo-inverse's product in scaled coordinates."""
+        given = (right.T / self.unit).T
+        if self.full_rank:
+            solution = cho_solve(self._cholesky, given)
+        else:
+            solution = self._root @ (self._root.T @ given)
+        return (solution.T / self.unit).T
+
+    def inverse(self) -> Matrix:
+        """Return H⁻¹ itself."""
+        return self.solve(np.eye(len(self.unit)))
+
+    def null_projector(self) -> Matrix:
+        """Return the orthogonal projector onto {v: H v = 0}, 0 where H has full rank."""
+        if self.full_rank:
+            return np.zeros((len(self.unit),) * 2)
+        basis, _ = np.linalg.qr(self._null / self.unit[:, None])
+        return basis @ basis.T
