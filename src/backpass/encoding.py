@@ -1,4 +1,4 @@
-"""Mixed columns to numbers: learned once from a table, frozen, then the same at fit, predict and in files.
+"""Mixed columns to numbers: learned once from a table, then the same at fit, predict, in files.
 
 An `Encoding` is the one schema behind everything that speaks of columns by name. Its intermediate
 form, `Codes`, keeps categorical columns as integers; only `transform` writes them out as one-hot
@@ -85,7 +85,8 @@ class Encoding:
 
         categorical: columns that are categories whatever they hold. drop: columns left out.
         reference: None gives every level a coefficient; a mapping, also an empty one, leaves out
-        each category's baseline, the level named or else the first. Raises DataError naming the column.
+        each category's baseline, the level named or else the first.
+        Raises DataError naming the column.
         """
         if missing not in MISSING_POLICIES:
             raise ValueError(f"missing={missing!r}; expected one of {list(MISSING_POLICIES)}.")
@@ -96,21 +97,8 @@ class Encoding:
             refuse_unusable(table[name], name, declared=name in categorical)
         if missing == "raise":
             _refuse_missing(_missing_counts(table), table.num_rows)
-        if missing == "drop":
-            table = table.filter(_complete(table))
-        if table.num_rows == 0:
-            raise DataError("no rows are left to learn from.")
-        columns: list[Column] = []
-        dropped: list[tuple[str, str]] = []
-        for name in table.column_names:
-            learned = learn_column(table[name], name, name in categorical, missing == "indicator")
-            if isinstance(learned, str):
-                dropped.append((name, learned))
-            else:
-                columns.append(learned)
-        if not columns:
-            raise DataError("no column is left that could tell the classes apart.")
-        made = cls(tuple(columns), missing, tuple(dropped), table.num_rows, standardize)
+        columns, dropped, n_rows = _learn_columns(table, missing, categorical)
+        made = cls(columns, missing, dropped, n_rows, standardize)
         _refuse_same_names(made.coef_names)
         return made if reference is None else made.with_baselines(reference)
 
@@ -213,7 +201,7 @@ class Encoding:
                 gone = np.isnan(value)
                 lost = int(np.count_nonzero(gone))
                 numbers.extend(self._number_columns(column, value, gone))
-            # Once there is a baseline, zeros in all of a category's columns mean it and nothing else.
+            # Where there is a baseline, zeros in all of a category's columns mean that.
             if lost and (
                 self.missing != "indicator" or getattr(column, "baseline", None) is not None
             ):
@@ -310,6 +298,34 @@ class Encoding:
         if column.indicator:
             columns.append(gone.astype(np.float64))
         return columns
+
+
+def _learn_columns(
+    table: pa.Table, missing: str, categorical: Collection[str]
+) -> tuple[tuple[Column, ...], tuple[tuple[str, str], ...], int]:
+    """Return the columns of use, (name, why) of the others, and the number of rows learned from."""
+    dropped: list[tuple[str, str]] = []
+    while True:
+        rows = table.filter(_complete(table)) if missing == "drop" else table
+        if rows.num_rows == 0:
+            counts = _missing_counts(table)
+            most = max(counts, key=counts.__getitem__, default=None)
+            hint = f" Column '{most}' alone has {counts[most]:,} missing values." if most else ""
+            raise DataError(f"no rows are left to learn from, of {table.num_rows:,}.{hint}")
+        learned = {
+            name: learn_column(rows[name], name, name in categorical, missing == "indicator")
+            for name in table.column_names
+        }
+        useless = [(name, why) for name, why in learned.items() if isinstance(why, str)]
+        dropped += useless
+        if len(useless) == len(learned):
+            reasons = ", ".join(f"'{name}' is {why}" for name, why in dropped[:8])
+            raise DataError(f"no column is left that could tell the classes apart: {reasons}.")
+        if not useless or missing != "drop":
+            columns = tuple(column for column in learned.values() if not isinstance(column, str))
+            return columns, tuple(dropped), rows.num_rows
+        # Once more without them: a column of no use must not cost the rows where it is missing.
+        table = table.drop_columns([name for name, _ in useless])
 
 
 def _side_by_side(columns: list, n_rows: int, dtype: Any) -> NDArray:

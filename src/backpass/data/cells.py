@@ -66,7 +66,7 @@ def kind_of(cells: pa.ChunkedArray, column: str, missing_values: tuple[str, ...]
 def to_kind(
     cells: pa.ChunkedArray, kind: Kind, column: str, missing_values: tuple[str, ...]
 ) -> pa.ChunkedArray:
-    """Return trimmed cells as float64, bool or text; DataError names the first that does not fit."""
+    """Return trimmed cells as float64, bool or text; DataError names one that does not fit."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -29,7 +29,7 @@ def is_table(data: Any) -> bool:
 
 
 def as_table(data: Any) -> pa.Table:
-    """Return a pandas, polars or pyarrow table as a pyarrow one; DataError says what does not fit."""
+    """Return a pandas, polars or pyarrow table as a pyarrow one, or raise DataError."""
     import pyarrow as pa
 
     if not is_table(data):
@@ -51,7 +51,7 @@ def as_table(data: Any) -> pa.Table:
 
 
 def refuse_bad_names(names: list[str], file: Any = None) -> None:
-    """Raise DataError where column names are missing or stand twice: they are how columns are matched."""
+    """Raise DataError where column names, by which columns are matched, are missing or stand twice."""
     for place, name in enumerate(names, start=1):
         if not name:
             raise DataError(
