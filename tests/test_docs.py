@@ -18,6 +18,7 @@ import re
 import shlex
 import subprocess
 import sys
+import types
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -66,15 +67,19 @@ def outputs(markdown: str) -> dict[int, str]:
 
 def run_page(name: str, markdown: str) -> None:
     """Run a page's snippets in order; AssertionError where one prints another text than shown."""
-    namespace: dict[str, object] = {"__name__": "snippet"}
     expected = outputs(markdown)
-    for block in blocks(markdown):
-        if block.kind == "python":
-            printed = run_python(name, block, namespace)
-            if block.line in expected:
-                assert printed == expected[block.line], f"{name}, line {block.line}"
-        elif block.kind == "console run":
-            run_console(name, block)
+    # A real module, since dataclasses and pickle look their class's module up.
+    module = sys.modules["snippet"] = types.ModuleType("snippet")
+    try:
+        for block in blocks(markdown):
+            if block.kind == "python":
+                printed = run_python(name, block, vars(module))
+                if block.line in expected:
+                    assert printed == expected[block.line], f"{name}, line {block.line}"
+            elif block.kind == "console run":
+                run_console(name, block)
+    finally:
+        del sys.modules["snippet"]
 
 
 def run_python(name: str, block: Block, namespace: dict[str, object]) -> str:
