@@ -51,7 +51,7 @@ def as_table(data: Any) -> pa.Table:
 
 
 def refuse_bad_names(names: list[str], file: Any = None) -> None:
-    """Raise DataError where column names, by which columns are matched, are missing or stand twice."""
+    """Raise DataError where column names, which columns are matched by, are absent or repeated."""
     for place, name in enumerate(names, start=1):
         if not name:
             raise DataError(
