@@ -32,6 +32,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         -------
         (n_rows,) array of class labels; multilabel: (n_rows, n_labels) of 0 and 1.
         """
+        check_is_fitted(self)
         return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:

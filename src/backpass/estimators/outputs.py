@@ -19,15 +19,17 @@ BINARY = (BCELoss, BCEWithLogitsLoss)  # a probability per output; the others: o
 
 
 def logit_network(network: Network) -> Network:
-    """Return a network that ends with logits, and with the same θ: without Sigmoid or LogSoftmax.
+    """Return a network of the same θ that ends with logits, without Sigmoid or LogSoftmax, in float64.
 
-    Where no logits exist (a BCELoss without a Sigmoid before it) it is the network itself.
+    Where no logits exist (a BCELoss without a Sigmoid before it) it ends as the given one. float64
+    because a row's prediction shall not depend on which rows are predicted beside it: in float32
+    BLAS's order of addition shows in the seventh digit.
     """
     last = network.steps[-1].layer
     joint = None if last is None else joint_rule(last, network.loss)
     if joint is None or len(network.layers) == 1:
-        return network
-    return Network(network.layers[:-1], joint, network.dtype, network.fused)
+        return Network(network.layers, network.loss, "float64", network.fused)
+    return Network(network.layers[:-1], joint, "float64", network.fused)
 
 
 def log_probabilities(values: NDArray, network: Network) -> tuple[Table, Table]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -23,12 +22,13 @@ def minimise(
     enough: Enough,
     max_iter: int,
     gradient_tolerance: float,
-    on_iteration: Callable[[Vector], None] | None = None,
+    value_tolerance: float = 0.0,
 ) -> Outcome:
     """Minimise a smooth objective from θ; solve ten times more exactly until `enough` is content.
 
     gradient_tolerance: largest entry of the gradient at which to ask for the first time.
-    SciPy's own test on the value's relative change is off: it stops far too early on flat ground.
+    value_tolerance: relative change of the value at which to ask; off unless given, since on flat
+    ground it asks far too early.
     """
     n_iter, tolerance = 0, gradient_tolerance
     while True:
@@ -37,12 +37,11 @@ def minimise(
             theta,
             jac=True,
             method="L-BFGS-B",
-            callback=on_iteration,
             options={
                 "maxiter": max(max_iter - n_iter, 0),
                 "maxfun": 20 * max_iter + 20,
                 "gtol": tolerance,
-                "ftol": 0.0,
+                "ftol": value_tolerance,
                 "maxcor": 20,
             },
         )

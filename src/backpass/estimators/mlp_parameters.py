@@ -1,0 +1,69 @@
+"""Checks of an MLPClassifier's parameters: each names the parameter, what came and what it takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from backpass.estimators.stack import ACTIVATIONS
+
+CHOICES = {
+    "activation": tuple(ACTIVATIONS),
+    "solver": ("adam", "sgd", "lbfgs"),
+    "learning_rate": ("constant", "invscaling", "adaptive"),
+    "dtype": ("float32", "float64"),
+}
+# name: (least, most, whether least and most themselves are allowed)
+RANGES: dict[str, tuple[float, float, bool, bool]] = {
+    "alpha": (0.0, np.inf, True, False),
+    "learning_rate_init": (0.0, np.inf, False, False),
+    "power_t": (0.0, np.inf, True, False),
+    "momentum": (0.0, 1.0, True, True),
+    "beta_1": (0.0, 1.0, True, False),
+    "beta_2": (0.0, 1.0, True, False),
+    "epsilon": (0.0, np.inf, False, False),
+    "validation_fraction": (0.0, 1.0, False, False),
+    "tol": (0.0, np.inf, True, False),
+    "dropout": (0.0, 1.0, True, False),
+    "n_iter_no_change": (1.0, np.inf, True, True),
+}
+
+
+def check_parameters(model: Any) -> None:
+    """Raise ValueError for the first parameter that has no meaning."""
+    for name, choices in CHOICES.items():
+        value = getattr(model, name)
+        if str(value) not in choices:
+            raise ValueError(f"{name} is {value!r}; it is one of {', '.join(map(repr, choices))}.")
+    for name, (least, most, with_least, with_most) in RANGES.items():
+        value = getattr(model, name)
+        inside = isinstance(value, Real) and (
+            least < value < most or (with_least and value == least) or (with_most and value == most)
+        )
+        if not inside:
+            edges = f"{'[' if with_least else '('}{least:g}, {most:g}{']' if with_most else ')'}"
+            raise ValueError(f"{name} is {value!r}; it is a number in {edges}.")
+    if not isinstance(model.max_iter, Integral) or model.max_iter < 1:
+        raise ValueError(f"max_iter is {model.max_iter!r}; it is a whole number, 1 or more.")
+    batch = model.batch_size
+    if batch != "auto" and (not isinstance(batch, Integral) or batch < 1):
+        raise ValueError(f"batch_size is {batch!r}; it is 'auto' or a whole number, 1 or more.")
+    if model.solver == "lbfgs":
+        for name in ("dropout", "early_stopping", "callbacks"):
+            if getattr(model, name):
+                raise ValueError(
+                    f"{name}={getattr(model, name)!r} belongs to training in epochs, which "
+                    "solver='lbfgs' does not do; use 'adam' or 'sgd'."
+                )
+
+
+def hidden_sizes(given: Any) -> list[int]:
+    """Return hidden_layer_sizes as a list; one number is one layer."""
+    sizes = list(given) if isinstance(given, Iterable) else [given]
+    for size in sizes:
+        if not isinstance(size, Integral) or size < 1:
+            raise ValueError(f"hidden_layer_sizes is {given!r}; sizes are whole numbers, 1 or more.")
+    return [int(size) for size in sizes]
