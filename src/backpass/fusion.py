@@ -40,13 +40,16 @@ class Plan:
     loss_kind: int
     smoothing: float
 
-    def run(self, theta: NDArray, cut: Batch, tape: Tape, grad: NDArray) -> float:
-        """Evaluate one slice on a tape: its cost, and its gradient unless grad is empty."""
+    def run(self, theta: NDArray, cut: Batch, tape: Tape, grad: NDArray) -> tuple[float, float]:
+        """Evaluate one slice on a tape; fill grad unless it is empty.
+
+        Returns the cost and the sum of squares of all z, δ and grad.
+        """
         from backpass.kernels.plan import plan_cost_gradient
 
         if len(cut.X) == 0:
             grad[...] = 0.0
-            return 0.0
+            return 0.0, 0.0
         labelled = self.loss_kind == LOSSES[CrossEntropyLoss]
         if len(grad):
             tape.allocate_delta()

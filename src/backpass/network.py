@@ -173,7 +173,7 @@ class Network:
 
         def part(tape: Tape, cut: Batch, start: int) -> None:
             forward_pass(self.steps, params, tape.z)
-            self._refuse_nonfinite(self.steps, vector, tape, start)
+            self._refuse_nonfinite(self.steps, vector, tape, start, tape.squares())
             out[start : start + tape.n_rows] = tape.z[-1]
 
         for _ in each_slice(self, batch, levels, self.dtype, part):
@@ -214,7 +214,7 @@ class Network:
         def part(tape: Tape, cut: Batch, start: int) -> None:
             rows = out[start : start + tape.n_rows]
             self._pass(tape, cut, params, self._by_step(rows), "gradient_per_row")
-            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start)
+            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, tape.squares())
 
         for _ in each_slice(self, batch, self._evaluated(levels), self.dtype, part):
             pass
@@ -240,7 +240,8 @@ class Network:
         def part(tape: Tape, cut: Batch, start: int) -> tuple[NDArray]:
             grad = np.empty_like(pair)
             self._pass(tape, cut, params, self._by_step(grad), dual=True)
-            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start)
+            squares = tape.squares() + float(np.vdot(grad, grad))
+            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, squares)
             return (grad[1],)
 
         return sum_slices(self, batch, self._evaluated(levels), self.dtype, part, lanes=2)[0]
@@ -305,12 +306,13 @@ class Network:
         def part(tape: Tape, cut: Batch, start: int) -> tuple[NDArray, ...]:
             grad = np.empty(size, self.dtype)
             if plan is not None:
-                cost = plan.run(cast, cut, tape, grad)
+                cost, squares = plan.run(cast, cut, tape, grad)
             else:
                 given = _with_constants(params, constants, slice(start, start + tape.n_rows))
                 self._pass(tape, cut, given, self._by_step(grad) if with_gradient else None)
                 cost = _weighted_sum(tape.loss, cut.weight)
-            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, grad, cost)
+                squares = tape.squares() + float(grad.dot(grad))
+            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, squares + cost, grad)
             return np.array(cost), grad
 
         return sum_slices(self, batch, self._evaluated(levels), self.dtype, part)
@@ -373,16 +375,17 @@ class Network:
         theta: NDArray,
         tape: Tape,
         start: int,
+        squares: float,
         grad: NDArray | None = None,
-        cost: float = 0.0,
     ) -> None:
-        """Raise where a pass met inf or nan. In the ordinary case: a dot product per buffer."""
-        squares = cost + theta.dot(theta) + tape.squares()
-        if grad is not None:
-            squares += grad.dot(grad)
-        # A Linear hands inf and nan on; other first layers may swallow them (ReLU(-inf) = 0).
-        hands_on = bool(steps) and isinstance(steps[0].layer, Linear)
-        if not (math.isfinite(squares) and (hands_on or np.isfinite(tape.z[0]).all())):
+        """Raise where a pass met inf or nan, seen from the sum of squares of all that it wrote."""
+        # A Linear hands inf and nan of X and θ on to z, where they are seen. Other first layers may
+        # swallow them (ReLU(-inf) = 0), and without rows there is no z.
+        seen = tape.n_rows > 0 and bool(steps) and isinstance(steps[0].layer, Linear)
+        if not (
+            math.isfinite(squares)
+            and (seen or (np.isfinite(tape.z[0]).all() and np.isfinite(theta).all()))
+        ):
             refuse_nonfinite(steps, self.evaluated_loss, self.layout, theta, tape, start, grad)
 
 

@@ -60,11 +60,11 @@ class Pool:
         self._executor.shutdown(wait=True, cancel_futures=True)
 
 
-_runner: ContextVar[Runner] = ContextVar("backpass_runner", default=serial)
+_runner: ContextVar[Runner | None] = ContextVar("backpass_runner", default=None)
 
 
-def current_runner() -> Runner:
-    """Return the runner of this context: `serial` outside of `reproducible()`."""
+def current_runner() -> Runner | None:
+    """Return the runner of this context; None outside of `reproducible()`."""
     return _runner.get()
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backpass.batch import Batch
-from backpass.runner import current_runner
+from backpass.runner import current_runner, serial
 from backpass.tape import Tape, tape_for
 from backpass.treesum import TreeSum
 
@@ -26,23 +26,25 @@ Part = Callable[
 
 
 @lru_cache(maxsize=1024)
-def slice_rows(levels: tuple[int, ...], n_rows: int) -> int:
+def slice_rows(levels: tuple[int, ...], n_rows: int, shared: bool) -> int:
     """Choose the rows of a slice for a batch of n_rows, a power of two.
 
-    Half of the batch, so that two threads have work, but within two limits of the network's shape.
-    At most what puts the widest level in 4 MiB, to stay near a core. At least 128, and enough for
-    some 8 million multiplications, since each slice ends in a sum over all parameters: in pieces
-    of 64 rows 784→512→512→10 takes twice the time, and a small network loses by any cut.
+    At most what puts the widest level in 4 MiB, to stay near a core. Where threads share a batch,
+    half of it, so that two have work; but at least 128 rows, and enough for some 8 million
+    multiplications, since each slice ends in a sum over all parameters: in pieces of 64 rows
+    784→512→512→10 takes twice the time, and a small network loses by any cut.
     """
     most = _floor_power_of_two(4 * 2**20 // (8 * max(levels)))
     multiplications = sum(a * b for a, b in pairwise(levels)) or 1
     least = max(128, _floor_power_of_two(2**23 // multiplications))
-    return min(max(min(_floor_power_of_two(n_rows // 2), most), least), 32768)
+    wanted = min(_floor_power_of_two(n_rows // 2), most) if shared else most
+    return min(max(wanted, least), 32768)
 
 
-def count_slices(n_rows: int, levels: tuple[int, ...]) -> int:
-    """Count the slices of n_rows; a batch without rows is one empty slice."""
-    return max(1, -(-n_rows // slice_rows(levels, n_rows)))
+def cuts(n_rows: int, levels: tuple[int, ...]) -> tuple[int, int]:
+    """Return the rows of a slice and the number of slices; without rows it is one empty slice."""
+    height = slice_rows(levels, n_rows, shared=current_runner() is not None)
+    return height, max(1, -(-n_rows // height))
 
 
 def each_slice(
@@ -53,9 +55,13 @@ def each_slice(
     part: Part,
     lanes: int = 1,
 ) -> Iterator[tuple[int, Any]]:
-    """Yield (index, part(...)) of every slice, in order of arrival; tapes are kept per `owner`."""
+    """Yield (index, part(...)) of every slice, in order of arrival; tapes are kept per `owner`.
+
+    Inside `reproducible()` its runner evaluates the slices. Outside, this thread does, one after
+    another, under the caller's BLAS setting; slices are larger then, as only memory asks for them.
+    """
     n_rows = len(batch.X)
-    height, n_slices = slice_rows(levels, n_rows), count_slices(n_rows, levels)
+    height, n_slices = cuts(n_rows, levels)
 
     def evaluate(index: int) -> Any:
         start = index * height
@@ -65,8 +71,9 @@ def each_slice(
         with np.errstate(all="ignore"):  # what overflows is found, and named, by `diagnosis`
             return part(tape, cut, start)
 
-    # One slice needs no runner; this matters where a whole pass takes 20 µs.
-    return iter([(0, evaluate(0))]) if n_slices == 1 else current_runner()(evaluate, n_slices)
+    if n_slices == 1:  # no runner is needed; this matters where a whole pass takes 20 µs
+        return iter([(0, evaluate(0))])
+    return (current_runner() or serial)(evaluate, n_slices)
 
 
 def sum_slices(
@@ -78,7 +85,7 @@ def sum_slices(
     lanes: int = 1,
 ) -> tuple[NDArray[np.float64], ...]:
     """Add the tuples of arrays that `part` returns, in float64 and in the order of the tree."""
-    tree = TreeSum(count_slices(len(batch.X), levels))
+    tree = TreeSum(cuts(len(batch.X), levels)[1])
     for index, result in each_slice(owner, batch, levels, dtype, part, lanes):
         tree.add(index, result)
     return tree.total()

@@ -23,6 +23,10 @@ LINEAR, RELU, TANH, SIGMOID, IDENTITY, JOIN = range(6)
 CROSS_ENTROPY, BCE_WITH_LOGITS = range(2)
 
 _jit = njit(cache=True, nogil=True, error_model="numpy")
+# A sum whose only use is to be finite or not may be added in any order, eight numbers at a time.
+_jit_any_order = njit(
+    cache=True, nogil=True, error_model="numpy", fastmath={"reassoc", "contract", "nsz"}
+)
 
 
 @_jit
@@ -32,7 +36,9 @@ def plan_cost_gradient(
     theta, x, labels, targets, weight,
     z_flat, delta_flat, loss, grad,
 ):  # fmt: skip
-    """Run one pass over the rows of x; return its cost, fill z, loss and, unless empty, δ and grad.
+    """Run one pass over the rows of x: fill z, loss and, unless grad is empty, δ and grad.
+
+    Returns the cost, and the sum of squares of z, δ and grad: not finite if any of them is not.
 
     steps: (n_steps, 4) by KIND, WEIGHT and BIAS (places in θ, -1 for none), SKIP.
     feeds[feeds_start[L]:feeds_start[L+1]]: the joins that add z[L]. widths: of the levels; offsets:
@@ -64,7 +70,7 @@ def plan_cost_gradient(
     for i in range(n_rows):
         cost += np.float64(loss[i]) * (weight[i] if weight.size else 1.0)
     if grad.size == 0:
-        return cost
+        return cost, _squares(z_flat)
 
     delta_last = _level(delta_flat, x, widths, offsets, n_steps)
     if loss_kind == CROSS_ENTROPY:
@@ -101,7 +107,15 @@ def plan_cost_gradient(
             for i in range(n_rows):
                 for j in range(delta_in.shape[1]):
                     delta_in[i, j] += more[i, j]
-    return cost
+    return cost, _squares(z_flat) + _squares(delta_flat) + _squares(grad)
+
+
+@_jit_any_order
+def _squares(values):
+    total = values.dtype.type(0.0)
+    for i in range(values.size):
+        total += values[i] * values[i]
+    return total
 
 
 @_jit

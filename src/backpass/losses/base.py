@@ -55,15 +55,10 @@ def class_labels(y: ArrayLike, n_rows: int, n_classes: int) -> NDArray[np.int64]
                 f"y holds {labels.dtype} values; expected whole numbers from 0 to {n_classes - 1}."
             )
         labels = whole
-    labels = labels.astype(np.int64, copy=False)
-    # One comparison finds both ends: a negative int64 is huge as uint64.
-    wrong = (
-        labels.view(np.uint64) >= n_classes
-        if labels.flags.c_contiguous
-        else ((labels < 0) | (labels >= n_classes))
-    )
-    if wrong.any():
-        row = int(wrong.argmax())
+    labels = np.ascontiguousarray(labels, dtype=np.int64)
+    # One maximum checks both ends: as uint64 a negative number is huge.
+    if np.maximum.reduce(labels.view(np.uint64), initial=0) >= n_classes:
+        row = int(((labels < 0) | (labels >= n_classes)).argmax())
         raise ValueError(
             f"y, row {row}: class {labels[row]}; the network has {n_classes} outputs, "
             f"so classes are 0 to {n_classes - 1}."
