@@ -1,37 +1,72 @@
-# Two commands for a newcomer: `make demo`, `make test`. Each makes .venv by itself.
+# Two commands for a newcomer: `make demo`, `make test`. Each makes .venv by itself and needs only
+# Python 3.11 or newer, git and make; packages come from wherever pip is set up to look.
 PYTHON ?= python3
-BIN = .venv/bin
+# The lowest versions have wheels for Python 3.11 and 3.12 only.
+PYTHON_LOWEST ?= $(firstword $(foreach name,python3.11 python3.12,\
+	$(if $(shell $(name) --version 2>/dev/null),$(name))) $(PYTHON))
 
-.PHONY: demo test test-peers check lint bench-engine clean
+VENV = .venv
+LOWEST = .env-lowest
+CONSTRAINTS = tests/constraints-lowest.txt
+PIP = -m pip install --quiet --disable-pip-version-check
 
-.venv/ready: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	touch $@
+.DEFAULT_GOAL = help
+.PHONY: help demo test test-peers test-lowest docs lint format check bench-engine clean
 
-.venv/ready-peers: .venv/ready
-	$(BIN)/python -m pip install --quiet --editable '.[test,peers]'
-	touch $@
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
-demo: .venv/ready
-	$(BIN)/backpass demo
+demo: $(VENV)/ready  ## Fit a small real data set that ships with the package
+	$(VENV)/bin/backpass demo
 
-test: .venv/ready
-	$(BIN)/python -m pytest -m 'not peers'
+test: $(VENV)/ready  ## Run the tests that need no other framework
+	$(VENV)/bin/python -m pytest -m 'not peers'
 
-test-peers: .venv/ready-peers
-	$(BIN)/python -m pytest -m peers
+test-peers: $(VENV)/ready-peers  ## Compare with torch and statsmodels, live
+	$(VENV)/bin/python -m pytest -m peers
 
-lint: .venv/ready
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+test-lowest: $(LOWEST)/ready  ## Run the tests on the lowest supported versions, in their own venv
+	$(LOWEST)/bin/python -m pytest -m 'not peers'
 
-check: lint test
+docs: $(VENV)/ready  ## Run every snippet and follow every link of README and docs/
+	$(VENV)/bin/python -m pytest tests/test_docs.py
 
-bench-engine: .venv/ready
-	$(BIN)/python -m pip install --quiet --editable '.[bench]'
-	$(BIN)/python benchmarks/engine.py
+lint: $(VENV)/ready-dev  ## Ruff and mypy, changing nothing
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
-clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache
+format: $(VENV)/ready-dev  ## Let Ruff format and mend what it can
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+check: lint test  ## Everything a change must pass: Ruff, mypy, tests, docs
+
+bench-engine: $(VENV)/ready  ## Time the engine beside torch and JAX
+	$(VENV)/bin/python $(PIP) --editable '.[bench]'
+	$(VENV)/bin/python benchmarks/engine.py
+
+clean:  ## Remove what the targets above made
+	rm -rf $(VENV) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# A file `ready` tells that the installation ended well; a change of pyproject.toml repeats it.
+$(VENV)/ready: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "make: $(PYTHON) is missing or older than 3.11; name another one: make PYTHON=python3.12 ..." >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python $(PIP) --editable '.[test]'
+	@touch $@
+
+$(VENV)/ready-dev: $(VENV)/ready
+	$(VENV)/bin/python $(PIP) --editable '.[test,dev]'
+	@touch $@
+
+$(VENV)/ready-peers: $(VENV)/ready
+	$(VENV)/bin/python $(PIP) --editable '.[test,peers]'
+	@touch $@
+
+$(LOWEST)/ready: pyproject.toml $(CONSTRAINTS)
+	$(PYTHON_LOWEST) -m venv $(LOWEST)
+	$(LOWEST)/bin/python $(PIP) --constraint $(CONSTRAINTS) --prefer-binary --editable '.[test]'
+	@touch $@

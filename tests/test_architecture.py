@@ -59,10 +59,12 @@ def imported(tree: ast.AST, package: tuple[str, ...] = ("backpass",)) -> Iterato
             yield from ((node.lineno, f"{module}.{alias.name}") for alias in node.names)
 
 
-def upward_imports(tree: ast.AST, own: str, order: list[str]) -> list[str]:
+def upward_imports(
+    tree: ast.AST, own: str, order: list[str], package: tuple[str, ...] = ("backpass",)
+) -> list[str]:
     """List the imports of a file of component `own` that do not go downwards in the picture."""
     found = []
-    for line, name in imported(tree, ("backpass", own)):
+    for line, name in imported(tree, package):
         head, _, rest = name.partition(".")
         target = rest.partition(".")[0]
         if head != "backpass" or target not in order or target == own:
@@ -159,7 +161,8 @@ def test_the_picture_names_every_module_once_and_no_other():
 def test_imports_go_downwards(file):
     order, own = picture(), component(file)
     if own in order:  # a module that is missing fails the test above, once
-        assert not upward_imports(parse(file), own, order)
+        package = ("backpass", *file.relative_to(SOURCE).parts[:-1])
+        assert not upward_imports(parse(file), own, order, package)
 
 
 def test_kinds_of_layers_are_asked_for_in_the_visible_tables_only(file):
@@ -191,13 +194,26 @@ def test_import_backpass_loads_nothing_but_the_standard_library():
         "from backpass.network import Network",
         "import backpass.network",
         "from backpass import network",
-        "from ..network import Network",
         "def later():\n    from backpass.network import Network",
     ],
 )
 def test_an_upward_import_is_found_in_each_of_its_forms(line):
-    assert len(upward_imports(ast.parse(line), "layers", ["network", "layers"])) >= 1
-    assert upward_imports(ast.parse(line), "network", ["network", "layers"]) == []
+    assert upward_imports(ast.parse(line), "layers", ["network", "layers"])
+    assert not upward_imports(ast.parse(line), "network", ["network", "layers"])
+
+
+@pytest.mark.parametrize(
+    ("line", "package"),
+    [
+        ("from .network import Network", ("backpass",)),
+        ("from . import network", ("backpass",)),
+        ("from ..network import Network", ("backpass", "layers")),
+        ("from .. import network", ("backpass", "layers")),
+    ],
+)
+def test_an_upward_import_is_found_where_it_is_relative(line, package):
+    assert upward_imports(ast.parse(line), "layers", ["network", "layers"], package)
+    assert not upward_imports(ast.parse(line), "network", ["network", "layers"], package)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,31 @@
+"""Facts that stand in two files of the project and must agree."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import backpass
+
+ROOT = Path(__file__).resolve().parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+
+def test_the_lowest_versions_tested_are_the_lower_bounds_promised():
+    lines = (ROOT / "tests" / "constraints-lowest.txt").read_text(encoding="utf-8").splitlines()
+    tested = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    assert tested == dict(line.split(">=") for line in PROJECT["dependencies"])
+
+
+def test_the_version_is_one_and_the_changelog_begins_with_what_is_unreleased():
+    assert PROJECT["version"] == backpass.__version__
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    headings = re.findall(r"^## \[(.+?)\]", changelog, re.MULTILINE)
+    assert headings[:1] == ["Unreleased"]
+
+
+def test_every_public_name_can_be_imported():
+    assert backpass.__all__ == sorted(set(backpass.__all__))
+    for name in backpass.__all__:
+        assert getattr(backpass, name) is not None
