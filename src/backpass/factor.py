@@ -10,8 +10,9 @@ Matrix = NDArray[np.float64]
 
 
 class Factor:
-    """H = D A D with a unit diagonal in A, A factorised by Cholesky, or by eigenvalues where it is singular.
+    """H = D A D with a unit diagonal in A, which is factorised by Cholesky.
 
+    Where A is singular its eigenvalues are taken instead.
     Dividing by D = sqrt(diag H) first makes the result independent of the columns' units. Directions
     whose eigenvalue is rounding (below n · eps) are left out of solutions: `full_rank` says so.
     """

@@ -1,8 +1,8 @@
 """Dropout masks by counting instead of drawing: a mask is a pure function of where it stands.
 
 A generator's numbers depend on who asked before. Here the number of (seed, layer, epoch, row, unit)
-is a hash of these five, so a run can be resumed, cut into slices and given to any thread, and the same
-row gets the same mask wherever the shuffle put it.
+is a hash of these five, so a run can be resumed, cut into slices and given to any thread, and the
+same row gets the same mask wherever the shuffle put it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def dropout_mask(
     p: float,
     dtype: DTypeLike = np.float64,
 ) -> NDArray:
-    """Return the mask of the rows with these numbers, (len(rows), width): 0, or 1/(1-p) with P = 1-p."""
+    """Return the mask of these row numbers, (len(rows), width): 1/(1-p), or 0 with probability p."""
     key = np.zeros(1, dtype=np.uint64)
     for word in (seed, layer, epoch):
         key = scramble(key + GOLDEN * (np.array([word], dtype=np.uint64) + np.uint64(1)))
@@ -42,4 +42,4 @@ def dropout_mask(
     words = scramble(row_keys[:, None] + units)
     # 53 bits, as many as a float64 in [0, 1) holds; compared as integers, no conversion.
     kept = (words >> np.uint64(11)) >= np.uint64(round(p * 2**53))
-    return kept * np.dtype(dtype).type(1.0 / (1.0 - p))
+    return kept * np.array(1.0 / (1.0 - p), dtype=dtype)

@@ -1,7 +1,7 @@
 """The objective: network x data x penalty, as a function of θ. It is all that solvers see.
 
-A solver asks for a value, a gradient, a curvature; it never meets a layer. The objective never decides
-on a step. `rows_evaluated` counts what was asked, in rows, so that solvers can be compared by it.
+A solver asks for a value, a gradient, a curvature; it never meets a layer. The objective never
+decides on a step. `rows_evaluated` counts what was asked, in rows, so that solvers can be compared by it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from backpass.batch import Batch, checked_batch
+from backpass.factor import Factor
 from backpass.layers import Dropout, Linear
 from backpass.masks import dropout_mask
 from backpass.network import Network
@@ -19,7 +20,6 @@ from backpass.pairs import joint_rule
 from backpass.penalties import ElasticNet
 from backpass.slices import sum_slices
 from backpass.steps import widths
-from backpass.factor import Factor
 from backpass.tape import Tape
 from backpass.theta import Array
 
@@ -165,8 +165,8 @@ class LinearObjective(Objective):
     def curvature(self, theta: Vector) -> NDArray[np.float64]:
         """Return ∂²/∂θ² of the smooth part, (n_parameters, n_parameters).
 
-        Along null directions of θ (see `_null_projector`) the curvature is 0; it is given the mean of
-        the diagonal there, so that it can be factorised. The gradient has no component along them,
+        Along null directions of θ (see `_null_projector`) the curvature is 0; it is given the mean
+        of the diagonal there, so that it can be factorised. The gradient has no component along them,
         so Newton steps stay what they are.
         """
         self.rows_evaluated += len(self.X)
@@ -228,7 +228,7 @@ class LinearObjective(Objective):
         return (np.asarray(self.y)[:, None] == np.arange(n_classes)).astype(np.float64)
 
     def pull_back(self, residual: NDArray[np.float64]) -> Vector:
-        """Return ∑_i residual_i ⊗ x̃_i in the layout of θ: what δ = residual would give as gradient."""
+        """Return ∑_i residual_i ⊗ x̃_i in the layout of θ: the gradient where δ = residual."""
         self.rows_evaluated += len(self.X)
         chosen = residual[:, 1:] if self.linear.n_out == 1 else residual
         parts = {"0.weight": chosen.T @ self.X}
@@ -255,8 +255,8 @@ class LinearObjective(Objective):
     def _null_projector(self) -> NDArray[np.float64]:
         """Return N Nᵀ for an orthonormal basis N of the directions along which nothing changes.
 
-        Where the smooth penalty does not act these are: one vector added to all classes of a softmax,
-        and, in any class, a combination of columns that is 0 on every row (collinear columns).
+        Where the smooth penalty does not act these are: one vector added to all classes of a
+        softmax, and, in any class, a combination of columns that is 0 on every row (collinear columns).
         """
         k, d, bias = self.linear.n_out, self.linear.n_in, int(self.linear.bias)
         wide = d + bias

@@ -1,7 +1,7 @@
 """Penalties on θ: what is added to the cost to keep weights small.
 
-One class covers L2, L1 and their mixture, since each is the elastic net with a strength of zero. It
-speaks of places of the flat vector and of nothing else, so it serves a regression and a network alike.
+One class covers L2, L1 and their mixture, since each is the elastic net with a strength of zero.
+It speaks of places of the flat vector only, so it serves a regression and a network alike.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from backpass.trace import Trace
 
 
 class NetworkClassifier(ClassifierMixin, BaseEstimator):
-    """A classifier with fitted `network_`, `theta_`, `classes_` and `encoding_` (None for arrays)."""
+    """A classifier with fitted `network_`, `theta_`, `classes_`, `encoding_` (None for arrays)."""
 
     network_: Network
     theta_: NDArray[np.float64]
@@ -36,11 +36,11 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_[self.predict_log_proba(X).argmax(axis=1)]
 
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Predict the probability of every class, (n_rows, n_classes) in the order of `classes_`."""
+        """Predict probabilities, (n_rows, n_classes) in the order of `classes_`."""
         return np.exp(self.predict_log_proba(X))
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Predict log-probabilities, computed from logits: right also where a probability is 0 or 1."""
+        """Predict log-probabilities, from logits: right also where a probability is 0 or 1."""
         raise NotImplementedError
 
     def trace(self, X: Any, y: ArrayLike) -> Trace:
@@ -50,7 +50,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         return self.network_.trace(self.theta_, rows, self._targets(np.asarray(y)))
 
     def _targets(self, y: NDArray) -> NDArray:
-        """Return labels as numbers 0 to n_classes - 1; ValueError for a label not seen in the fit."""
+        """Return labels as numbers 0 to n_classes - 1; ValueError for one not seen in the fit."""
         numbers = np.searchsorted(self.classes_, y)
         numbers = np.minimum(numbers, len(self.classes_) - 1)
         strange = self.classes_[numbers] != y

@@ -16,7 +16,8 @@ SMALL_DECREMENT = 1e-6  # at C=inf: no estimate is then off by more than 1e-6 of
 class Certifier:
     """Bounds the gap at any θ by the best theorem that applies; called by solvers as `enough`.
 
-    target: the gap asked for. finite: whether C is. `gap` and `reached` speak of the last θ asked about.
+    target: the gap asked for. finite: whether C is. `gap` and `reached` speak of the θ that was
+    asked about last.
     """
 
     def __init__(
@@ -41,9 +42,7 @@ class Certifier:
             self._settle(value, duality_gap(self.objective, theta, value, self.intercept))
         elif self.objective.fits_curvature:
             value, grad = self.objective.smooth_value_and_gradient(theta)
-            return self.with_curvature(
-                theta, value, grad, Factor(self.objective.curvature(theta))
-            )
+            return self.with_curvature(theta, value, grad, Factor(self.objective.curvature(theta)))
         else:
             self._settle(self.objective.value(theta), np.inf)
         return self.reached
@@ -77,8 +76,6 @@ class Certifier:
     def _settle(self, value: float, bound: float, decrement: float = 0.0) -> None:
         self.gap = min(bound, value)
         within = self.gap if self.finite else bound  # at C=inf a proof that an optimum exists
-        self.reached = bool(
-            within <= self.target and (self.finite or decrement <= SMALL_DECREMENT)
-        )
+        self.reached = bool(within <= self.target and (self.finite or decrement <= SMALL_DECREMENT))
         if self.verbose:
             print(f"objective {value:.9g}, gap at most {self.gap:.3g}, wanted {self.target:.3g}")

@@ -1,4 +1,4 @@
-"""What users hand to fit and predict, turned into arrays: tables, sparse matrices, labels, weights."""
+"""What users hand to fit and predict, as arrays: tables, sparse matrices, labels, weights."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Columns:
 
 
 def is_table(X: object) -> bool:
-    """Tell a pandas or polars frame or an arrow table from arrays, without importing any of them."""
+    """Tell a pandas or polars frame or an arrow table from arrays, importing none of them."""
     package = type(X).__module__.partition(".")[0]
     return package in {"pandas", "polars", "pyarrow"} and len(getattr(X, "shape", ())) == 2
 
@@ -49,7 +49,8 @@ def read_for_fit(
 ) -> Columns:
     """Return X as an array, learning an encoding where it is a table with more than numbers.
 
-    Sets n_features_in_ and feature_names_in_ on the estimator. missing: "raise", "drop" or "indicator".
+    Sets n_features_in_ and feature_names_in_ on the estimator. missing: "raise", "drop" or
+    "indicator".
     """
     if missing not in ("raise", "drop", "indicator"):
         raise ValueError(f"missing is {missing!r}; it is 'raise', 'drop', 'indicator' or None.")

@@ -38,7 +38,7 @@ NOT_YET = ("newton-cg", "prox-newton")
 
 
 class LogisticRegression(NetworkClassifier):
-    """Logistic regression: Linear → Sigmoid → BCELoss, or Linear → LogSoftmax → NLLLoss for more classes.
+    """Logistic regression: one Linear layer, then Sigmoid → BCELoss or LogSoftmax → NLLLoss.
 
     Minimises ∑ wᵢ ℓᵢ + penalty / C, which is scikit-learn's objective divided by C; the penalty is
     (1 - l1_ratio)/2 · ‖coef‖² + l1_ratio · ‖coef‖₁ and leaves the intercept alone.
@@ -57,8 +57,8 @@ class LogisticRegression(NetworkClassifier):
     reference : {column: level}, baselines of categorical columns at C=inf.
     tol : the fit stops when the certified gap is at most tol · null_objective_.
     max_iter : most steps of the solver.
-    solver : "auto", "newton" (a curvature matrix is formed) or "lbfgs". With l1_ratio > 0 "auto" takes
-        accelerated proximal gradient steps.
+    solver : "auto", "newton" (a curvature matrix is formed) or "lbfgs". With l1_ratio > 0 "auto"
+        takes accelerated proximal gradient steps.
     warm_start : start from the last fit's coefficients.
     n_jobs : threads; -1 for all cores this process may use, None for joblib's context.
     random_state : ignored, the solvers are deterministic.
@@ -68,13 +68,13 @@ class LogisticRegression(NetworkClassifier):
     ----------
     coef_, intercept_ : (1, d) and (1,) for two classes, (k, d) and (k,) for k. Unpenalised
         coefficients and intercepts of k classes sum to zero over classes.
-    coef_names_, classes_, n_features_in_, feature_names_in_, n_iter_ : as in scikit-learn; names are
-        those of the columns of coef_.
-    objective_, cost_, null_objective_ : the minimum reached, its part ∑ wᵢ ℓᵢ = -log l, and the value
-        of the best model without columns.
+    coef_names_ : names of the columns of coef_.
+    classes_, n_features_in_, feature_names_in_, n_iter_ : as in scikit-learn.
+    objective_, cost_, null_objective_ : the minimum reached, its part ∑ wᵢ ℓᵢ = -log l, and the
+        value of the best model without columns.
     gap_ : proven upper bound on objective_ minus the true minimum.
-    converged_ : whether gap_ reached tol · null_objective_ (at C=inf also: the optimum is proven to exist
-        and no estimate is off by more than 1e-6 standard errors).
+    converged_ : whether gap_ reached tol · null_objective_ (at C=inf also: the optimum is proven to
+        exist, and no estimate is off by more than 1e-6 standard errors).
     passes_ : how many times every row was evaluated.
     network_, theta_, encoding_ : the fitted network, its parameters, and how columns were encoded
         (None where X was an array).
@@ -124,7 +124,7 @@ class LogisticRegression(NetworkClassifier):
     def fit(
         self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
     ) -> LogisticRegression:
-        """Fit to rows X (n_rows, n_features) with labels y (n_rows,) and weights (n_rows,) or None."""
+        """Fit to rows X (n_rows, n_features), labels y (n_rows,) and weights (n_rows,) or None."""
         self._check_parameters()
         y = self._read_labels(X, y)
         missing = self.missing or _missing_by_default(X, self.C)
@@ -182,15 +182,15 @@ class LogisticRegression(NetworkClassifier):
         )
         objective = LinearObjective(network, rows, y, weight, penalty)
         objective.rows_evaluated += 2 * len(rows)  # measured, then scaled
-        shares = np.bincount(y, weight, minlength=len(self.classes_))
+        shares = np.bincount(y, weight, minlength=len(self.classes_)).astype(np.float64)
         null = entropy(shares) if self.fit_intercept else total * np.log(len(self.classes_))
         return Problem(objective, scaling, intercept, shares, float(null))
 
     def _scaling(self, spread: Spread, total: float) -> tuple[Scaling, NDArray[np.float64]]:
         """Return the change of columns, and the penalty's factor on each column that comes of it.
 
-        A column's curvature is at most total/4 · deviation² from the cost, plus the penalty's. Dividing
-        by the root of the sum gives every column the same curvature.
+        A column's curvature is at most total/4 · deviation² from the cost, plus the penalty's.
+        Dividing by the root of the sum gives every column the same curvature.
         """
         varies = spread.deviation > 0.0
         factor = np.where(varies, spread.deviation, 1.0) if self.standardize else 1.0
@@ -293,8 +293,8 @@ class LogisticRegression(NetworkClassifier):
             remedy = f"raise max_iter, {self.max_iter} now, or tol, {self.tol:g} now"
         elif np.isinf(self.C):
             remedy = (
-                "at C=inf the estimates may be infinite (separable classes): use a finite C, or look for "
-                "columns that tell classes apart without error"
+                "at C=inf the estimates may be infinite (separable classes): use a finite C, or look "
+                "for columns that tell classes apart without error"
             )
         else:
             remedy = f"rounding allows no further step: raise tol, {self.tol:g} now"
@@ -310,7 +310,7 @@ class LogisticRegression(NetworkClassifier):
         return logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Predict log-probabilities, computed from logits: right also where a probability is 0 or 1."""
+        """Predict log-probabilities, from logits: right also where a probability is 0 or 1."""
         logits = self.decision_function(X)
         if logits.ndim == 1:
             return np.column_stack([log_expit(-logits), log_expit(logits)])

@@ -39,7 +39,7 @@ from backpass.penalties import ElasticNet, weights_only
 from backpass.runner import reproducible
 from backpass.solvers import lbfgs
 from backpass.solvers.adam import Adam
-from backpass.solvers.minibatch import Plan, Rule, Run, train
+from backpass.solvers.minibatch import Plan, Rule, Run, State, train
 from backpass.solvers.sgd import SGD
 
 
@@ -64,7 +64,8 @@ class MLPClassifier(NetworkClassifier):
         ∑ w loss / ∑ w + alpha / (2 ∑ w) · ‖W‖², as in scikit-learn.
     batch_size : rows per step; "auto" is min(200, n_rows).
     learning_rate : "constant", "invscaling" or "adaptive"; for sgd.
-    learning_rate_init, power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon : as in scikit-learn.
+    learning_rate_init, power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon : as in
+        scikit-learn.
     max_iter : most epochs, or most steps of lbfgs.
     shuffle : a new order of rows in every epoch.
     early_stopping : set validation_fraction of the rows aside, stop by the accuracy on them, and
@@ -83,12 +84,15 @@ class MLPClassifier(NetworkClassifier):
 
     Attributes
     ----------
-    classes_, n_features_in_, feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_, t_,
-    loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_ : as in scikit-learn.
+    classes_, n_features_in_, feature_names_in_, n_iter_, n_layers_, n_outputs_, out_activation_,
+    t_, loss_, best_loss_, loss_curve_, validation_scores_, best_validation_score_ : as in
+        scikit-learn.
     coefs_, intercepts_ : weights (n_in, n_out) and biases (n_out,) per layer; not for network=.
     network_, theta_ : the network and its parameters, so that the fit can be traced.
     encoding_ : how columns of a table were encoded; None where X was an array.
     """
+
+    _rule_state: State | None
 
     def __init__(
         self,
@@ -149,15 +153,15 @@ class MLPClassifier(NetworkClassifier):
         self.network = network
 
     def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> MLPClassifier:
-        """Train on rows X (n_rows, n_features) with labels y (n_rows,), or (n_rows, n_labels) of 0 and 1."""
+        """Train on X (n_rows, n_features), y (n_rows,) or (n_rows, n_labels) of 0 and 1."""
         check_parameters(self)
         resume = self.warm_start and hasattr(self, "theta_")
         before = self.classes_ if resume else None
         rows = self._read(X, y, sample_weight, first=not resume)
         if before is not None and not np.array_equal(before, self.classes_):
             raise ValueError(
-                f"warm_start goes on with the classes of the last fit, {before.tolist()}, but y has "
-                f"{self.classes_.tolist()}; use warm_start=False for other classes."
+                f"warm_start goes on with the classes of the last fit, {before.tolist()}, but y "
+                f"has {self.classes_.tolist()}; use warm_start=False for other classes."
             )
         with reproducible():
             self._prepare(rows, resume)
@@ -187,12 +191,16 @@ class MLPClassifier(NetworkClassifier):
             )
         if self.class_weight == "balanced":
             raise ValueError(
-                "class_weight='balanced' needs all rows at once; give partial_fit a dict of weights."
+                "class_weight='balanced' needs all rows at once; give partial_fit a dict."
             )
         first = not hasattr(self, "classes_")
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        if not first and classes is not None and not np.array_equal(self.classes_, np.unique(classes)):
+        if (
+            not first
+            and classes is not None
+            and not np.array_equal(self.classes_, np.unique(classes))
+        ):
             raise ValueError(
                 f"classes={np.unique(classes).tolist()} is not the same as on the last call to "
                 f"partial_fit, {self.classes_.tolist()}."
@@ -214,7 +222,7 @@ class MLPClassifier(NetworkClassifier):
         classes: ArrayLike | None = None,
         incremental: bool = False,
     ) -> Rows:
-        """Return rows as arrays; learn columns and classes unless partial_fit learned them before."""
+        """Return rows as arrays; learn columns and classes unless an earlier call did."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__}: requires y to be passed, but the target y is None."
@@ -238,7 +246,8 @@ class MLPClassifier(NetworkClassifier):
                 self.classes_ = np.unique(labels if classes is None else np.asarray(classes))
             if len(self.classes_) < 2 and not multilabel:
                 raise ValueError(
-                    f"y has one class only, {self.classes_.tolist()}; a classifier needs two classes."
+                    f"y has one class only, {self.classes_.tolist()}; a classifier needs two "
+                    "classes."
                 )
         targets = self._targets(labels)
         if multilabel:
@@ -290,15 +299,13 @@ class MLPClassifier(NetworkClassifier):
         done = self._train(train_rows, self.max_iter, score)
         if not done:
             warnings.warn(
-                f"not converged: mean loss {self.loss_:.6g} after max_iter={self.max_iter} epochs, still "
-                f"improving by more than tol={self.tol:g}; raise max_iter, or tol.",
+                f"not converged: mean loss {self.loss_:.6g} after max_iter={self.max_iter} epochs, "
+                f"still improving by more than tol={self.tol:g}; raise max_iter, or tol.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
 
-    def _train(
-        self, rows: Rows, max_epochs: int, score: Callable[[NDArray], float] | None
-    ) -> bool:
+    def _train(self, rows: Rows, max_epochs: int, score: Callable[[NDArray], float] | None) -> bool:
         """Run epochs on rows and set what they leave; tell whether progress came to an end."""
         network, rule = self.network_, self._rule()
         penalty = ElasticNet(weights_only(network.layout), l2=float(self.alpha))
@@ -348,7 +355,7 @@ class MLPClassifier(NetworkClassifier):
             return min(200, n_rows)
         if self.batch_size > n_rows:  # type: ignore[operator]
             warnings.warn(
-                f"batch_size={self.batch_size} is more than the {n_rows} rows; all are taken at once.",
+                f"batch_size={self.batch_size} is more than the {n_rows} rows; it takes all at once.",
                 stacklevel=6,
             )
         return min(int(self.batch_size), n_rows)
@@ -423,8 +430,8 @@ class MLPClassifier(NetworkClassifier):
         self.t_ += self.n_iter_ * len(rows.X)
         if outcome.n_iter >= self.max_iter:
             warnings.warn(
-                f"not converged: mean loss {self.loss_:.6g} after max_iter={self.max_iter} steps of "
-                "lbfgs; raise max_iter, or tol.",
+                f"not converged: mean loss {self.loss_:.6g} after max_iter={self.max_iter} steps "
+                "of lbfgs; raise max_iter, or tol.",
                 ConvergenceWarning,
                 stacklevel=3,
             )
@@ -438,7 +445,7 @@ class MLPClassifier(NetworkClassifier):
         return (yes > no).astype(int)
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Predict log-probabilities: (n_rows, n_classes); multilabel: of label 1, (n_rows, n_labels)."""
+        """Predict log-probabilities, (n_rows, n_classes); multilabel: of 1, (n_rows, n_labels)."""
         check_is_fitted(self)
         if self._multilabel:
             return self._label_log_proba(X)[1]
@@ -494,7 +501,7 @@ class MLPClassifier(NetworkClassifier):
 
 
 def _labels(y: ArrayLike) -> tuple[NDArray, bool]:
-    """Return labels as (n_rows,), or as (n_rows, n_labels) zeros and ones, and whether they are the latter."""
+    """Return y as (n_rows,) labels, or (n_rows, n_labels) of 0 and 1 with True beside it."""
     if type_of_target(y) == "multilabel-indicator":
         dense = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
         return dense, True

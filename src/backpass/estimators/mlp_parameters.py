@@ -1,4 +1,4 @@
-"""Checks of an MLPClassifier's parameters: each names the parameter, what came and what it takes."""
+"""Checks of an MLPClassifier's parameters: each says what came and what the parameter takes."""
 
 from __future__ import annotations
 
@@ -40,8 +40,11 @@ def check_parameters(model: Any) -> None:
             raise ValueError(f"{name} is {value!r}; it is one of {', '.join(map(repr, choices))}.")
     for name, (least, most, with_least, with_most) in RANGES.items():
         value = getattr(model, name)
-        inside = isinstance(value, Real) and (
-            least < value < most or (with_least and value == least) or (with_most and value == most)
+        number = float(value) if isinstance(value, Real) else np.nan
+        inside = (
+            least < number < most
+            or (with_least and number == least)
+            or (with_most and number == most)
         )
         if not inside:
             edges = f"{'[' if with_least else '('}{least:g}, {most:g}{']' if with_most else ')'}"
@@ -65,5 +68,7 @@ def hidden_sizes(given: Any) -> list[int]:
     sizes = list(given) if isinstance(given, Iterable) else [given]
     for size in sizes:
         if not isinstance(size, Integral) or size < 1:
-            raise ValueError(f"hidden_layer_sizes is {given!r}; sizes are whole numbers, 1 or more.")
+            raise ValueError(
+                f"hidden_layer_sizes is {given!r}; sizes are whole numbers, 1 or more."
+            )
     return [int(size) for size in sizes]

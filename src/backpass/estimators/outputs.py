@@ -15,13 +15,16 @@ from backpass.network import Network
 from backpass.pairs import joint_rule
 
 Table = NDArray[np.float64]
-BINARY = (BCELoss, BCEWithLogitsLoss)  # a probability per output; the others: one distribution per row
+BINARY = (
+    BCELoss,
+    BCEWithLogitsLoss,
+)  # a probability per output; the others: one distribution per row
 
 
 def logit_network(network: Network) -> Network:
-    """Return a network of the same θ that ends with logits, without Sigmoid or LogSoftmax, in float64.
+    """Return a network of the same θ that ends with logits, in float64.
 
-    Where no logits exist (a BCELoss without a Sigmoid before it) it ends as the given one. float64
+    It is the given one without its Sigmoid or LogSoftmax. Where no logits exist (a BCELoss without a Sigmoid before it) it ends as the given one. float64
     because a row's prediction shall not depend on which rows are predicted beside it: in float32
     BLAS's order of addition shows in the seventh digit.
     """
@@ -60,8 +63,8 @@ def log_distribution(values: NDArray, network: Network) -> Table:
     if isinstance(network.loss, NLLLoss):
         return z
     raise ValueError(
-        f"what {network.loss!r} makes of {values.shape[1]} outputs is not known; for probabilities end "
-        "the network with BCELoss, NLLLoss, BCEWithLogitsLoss or CrossEntropyLoss."
+        f"what {network.loss!r} makes of {values.shape[1]} outputs is not known; for probabilities "
+        "end the network with BCELoss, NLLLoss, BCEWithLogitsLoss or CrossEntropyLoss."
     )
 
 

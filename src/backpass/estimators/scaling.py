@@ -1,8 +1,8 @@
 """Centring and scaling of columns inside a fit: it changes how fast a solver is, never the optimum.
 
 A column in units of 1e-4 makes a gradient 1e4 times smaller, and a solver that stops by the
-gradient's size then returns a coefficient near 0. On centred columns of unit spread a solver does not
-see units; coefficients are translated back exactly, w = u / scale and b = u_b - ⟨w, centre⟩.
+gradient's size then returns a coefficient near 0. On centred columns of unit spread a solver does
+not see units; coefficients are translated back exactly, w = u / scale and b = u_b - ⟨w, centre⟩.
 """
 
 from __future__ import annotations
@@ -48,11 +48,11 @@ class Scaling:
         X -= self.centre
         X /= self.scale
 
-    def given(self, weight: NDArray, bias: Vector) -> tuple[NDArray, Vector]:
+    def given(self, weight: NDArray, bias: NDArray) -> tuple[NDArray, NDArray]:
         """Return weight (k, d) and bias (k,) for given columns, from the solver's."""
         own = weight / self.scale
         return own, bias - own @ self.centre
 
-    def solvers(self, weight: NDArray, bias: Vector) -> tuple[NDArray, Vector]:
+    def solvers(self, weight: NDArray, bias: NDArray) -> tuple[NDArray, NDArray]:
         """Return weight (k, d) and bias (k,) for the solver's columns, from the given ones."""
         return weight * self.scale, bias + weight @ self.centre

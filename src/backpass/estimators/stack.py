@@ -1,4 +1,4 @@
-"""Networks that an MLPClassifier builds: hidden layers of one activation, and the end y asks for."""
+"""Networks of an MLPClassifier: hidden layers of one activation, and the end that y asks for."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def own_network(
     n_classes: int,
     multilabel: bool,
 ) -> Network:
-    """Return the user's network, built where it is a function; ValueError where its end does not fit y."""
+    """Return the user's network; ValueError where its end does not fit y."""
     network = given if isinstance(given, Network) else given(n_features, n_classes)
     if not isinstance(network, Network):
         raise TypeError(
@@ -77,8 +77,8 @@ def own_network(
     wanted = 1 if binary and n_classes == 2 and not multilabel else n_classes
     if binary and n_classes > 2 and not multilabel:
         raise ValueError(
-            f"y has {n_classes} classes of which one is right, so the network must end with NLLLoss or "
-            f"CrossEntropyLoss, not {network.loss!r}."
+            f"y has {n_classes} classes of which one is right, so the network must end with "
+            f"NLLLoss or CrossEntropyLoss, not {network.loss!r}."
         )
     if n_outputs != wanted:
         raise ValueError(

@@ -47,7 +47,7 @@ class Adam:
         )  # fmt: skip
 
     def rate(self, n_steps: int) -> float:
-        """Return the rate of step n_steps, counted from 1: it undoes that the moments start at 0."""
+        """Return the rate of step n_steps (1, 2, ...): it undoes that the moments start at 0."""
         correction = (1.0 - self.beta_2**n_steps) ** 0.5 / (1.0 - self.beta_1**n_steps)
         return float(self.learning_rate * correction)
 
@@ -73,7 +73,7 @@ def adam_step(
     beta_2: float,
     epsilon: float,
 ) -> None:
-    """Update θ, mean and square in place: the definition, beside its compiled twin in `kernels/`."""
+    """Update θ, mean and square in place: the definition of the compiled twin in `kernels/`."""
     mean[...] = beta_1 * mean + (1.0 - beta_1) * grad
     square[...] = beta_2 * square + (1.0 - beta_2) * (grad * grad)
     theta -= rate * mean / (np.sqrt(square) + epsilon)

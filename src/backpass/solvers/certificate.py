@@ -1,7 +1,7 @@
 """Upper bounds on (objective reached - minimum), each a theorem, valid at any θ.
 
-A solver stops when a bound is small enough, so a fit comes with a proof of how good it is. The bounds
-need no knowledge of the minimum, only of the model being a linear map into a (log-)softmax.
+A solver stops when a bound is small enough, so a fit comes with a proof of how good it is. The
+bounds need no knowledge of the minimum, only of the model being a linear map into a (log-)softmax.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
-from backpass.penalties import ElasticNet
 from backpass.factor import Factor
+from backpass.penalties import ElasticNet
 
 Vector = NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
@@ -35,10 +35,10 @@ class Certifiable(Protocol):
 def self_concordance_gap(
     objective: Certifiable, grad: Vector, factor: Factor
 ) -> tuple[float, float]:
-    """Bound the gap by the curvature at θ; return (bound, Newton decrement ν). Smooth penalties only.
+    """Bound the gap by the curvature at θ; return (bound, Newton decrement ν). No l1.
 
-    Theorem. Along any Δ the loss of a softmax obeys |φ'''| <= s φ'' with s the largest spread of a row's
-    logits x_iᵀΔ (for a sigmoid: the largest |x_iᵀΔ|), and s <= R ‖Δ‖_H. Integrating twice,
+    Theorem. Along any Δ the loss of a softmax obeys |φ'''| <= s φ'' with s the largest spread of a
+    row's logits x_iᵀΔ (for a sigmoid: the largest |x_iᵀΔ|), and s <= R ‖Δ‖_H. Integrating twice,
     f(θ+Δ) >= f(θ) - ν r + (e^{-Rr} + Rr - 1) / R² with r = ‖Δ‖_H, ν² = ∇ᵀH⁻¹∇. Minimised over r,
     where ν R < 1:  f(θ) - min f <= ((1 - νR) log(1 - νR) + νR) / R², about ν²/2.
     Source: Bach (2010), "Self-concordant analysis for logistic regression"; Sun & Tran-Dinh (2019).
@@ -50,7 +50,7 @@ def self_concordance_gap(
     if not factor.full_rank:
         return np.inf, decrement
     radius = np.sqrt(objective.largest_row_form(factor.inverse()))
-    # Every row's δ carries an error of about eps, and adds it times x_i: at most R each in H⁻¹'s norm.
+    # Every row's δ carries an error of about eps, and adds it times x_i: at most R in H⁻¹'s norm.
     safe = decrement + 4.0 * EPS * radius * objective.total_weight
     reach = safe * radius
     if not reach < 1.0:
@@ -65,8 +65,8 @@ def duality_gap(
 ) -> float:
     """Bound the gap by a point of the dual problem; needs a penalty on all that is no intercept.
 
-    Theorem. For any rows π'_i of class probabilities with ∑_i w_i (π'_i - y_i) = 0 in every class (the
-    intercepts' condition), the minimum is at least D = ∑ w_i entropy(π'_i) - Ω*(-Xᵀ w(π' - y)).
+    Theorem. For any rows π'_i of class probabilities with ∑_i w_i (π'_i - y_i) = 0 in every class
+    (the intercepts' condition), the minimum is at least D = ∑ w_i entropy(π'_i) - Ω*(-Xᵀ w(π' - y)).
     With π' = π at the minimum D is the minimum.
 
     Away from it ∑ w (π - y) = e is not zero. Mixing every π_i with one constant distribution q by a

@@ -1,7 +1,7 @@
 """The minibatch trainer: epochs of small steps, each along the gradient of a few rows.
 
-It sees an objective over row numbers and a rule for steps, and knows no layer. Everything that changes is
-in a `Run`, plain numbers and arrays, so training can be looked at, stopped and taken up again.
+It sees an objective over row numbers and a rule for steps, and knows no layer. Everything that
+changes is in a `Run`, plain numbers and arrays, so training can be looked at, stopped and taken up again.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def train(
     score: Callable[[Vector], float] | None = None,
     on_epoch: Callable[[Run], None] | None = None,
 ) -> bool:
-    """Train for at most plan.max_epochs more epochs, in `run`; tell whether progress came to an end."""
+    """Train for plan.max_epochs more epochs, in `run`; tell whether progress ended before."""
     for _ in range(plan.max_epochs):
         run_epoch(objective, rule, run, plan)
         if score is not None:
@@ -115,7 +115,7 @@ def run_epoch(objective: OverRows, rule: Rule, run: Run, plan: Plan) -> None:
 
 
 def epoch_order(seed: int, epoch: int, n_rows: int) -> NDArray[np.intp]:
-    """Return the order of rows in one epoch: a function of its arguments, so a run can be resumed."""
+    """Return the order of rows in an epoch: a function of its arguments, so runs can be resumed."""
     return np.random.default_rng([seed, epoch]).permutation(n_rows)
 
 

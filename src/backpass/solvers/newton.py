@@ -1,4 +1,4 @@
-"""Newton's method with a factorised curvature: few iterations, for a moderate number of unknowns."""
+"""Newton's method with a factorised curvature: few iterations, for a few hundred unknowns."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ Certify = Callable[[Vector, float, Vector, Factor], bool]
 def minimise(objective: Curved, theta: Vector, enough: Certify, max_iter: int) -> Outcome:
     """Minimise a smooth convex objective from θ.
 
-    enough(θ, value, gradient, factor of H) tells whether this θ is certified. Steps are halved until
-    Armijo's condition holds, so that the value never rises; where rounding lets no step lower it,
+    enough(θ, value, gradient, factor of H) tells whether this θ is certified. Steps are halved
+    until Armijo's condition holds, so that the value never rises; where rounding lets no step lower it,
     the method ends as 'stalled'.
     """
     value, grad = objective.smooth_value_and_gradient(theta)
@@ -50,7 +50,7 @@ def _line_search(
     objective: Curved, theta: Vector, value: float, grad: Vector, step: Vector
 ) -> tuple[Vector, float, Vector] | None:
     slope = float(grad @ step)
-    # Below this the value cannot tell better from worse; the gradient, which is finer, then decides.
+    # Below this the value cannot tell better from worse; the gradient, which is finer, decides.
     rounding = 8.0 * np.finfo(np.float64).eps * abs(value)
     length = 1.0
     while length > 1e-10:

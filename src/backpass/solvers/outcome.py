@@ -15,7 +15,10 @@ Enough = Callable[[Vector], bool]
 
 @dataclass(frozen=True)
 class Outcome:
-    """Where a solver stopped and why: 'certified', 'stalled' (rounding allows no progress), 'max_iter'."""
+    """Where a solver stopped and why.
+
+    reason: 'certified', 'stalled' (rounding allows no further progress) or 'max_iter'.
+    """
 
     theta: Vector
     n_iter: int
