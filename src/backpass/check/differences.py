@@ -1,4 +1,4 @@
-"""Derivatives by differences, with an estimate of their own error: the judge in `check.py`.
+"""Derivatives by differences, with an estimate of their own error: the judge of all checks.
 
 It is apart because it knows no layer: it takes a function of one number and differentiates it at 0.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from backpass.theta import Array
 
-LEVELS = 24  # halvings of the step, so the smallest is 2^-26 of the scale
+LEVELS = 24  # halvings of the step, so the smallest is 2^-25 of the scale
 FEWEST = 4  # halvings before a verdict
 EPS = float(np.finfo(np.float64).eps)
 
@@ -23,7 +23,8 @@ class Estimate:
     """f'(0) with a bound on its error, and the one-sided slopes; arrays of f's own shape.
 
     kinked: left and right slope do not approach each other, so f'(0) does not exist (or changes
-    within the smallest step); then only the slopes on the two sides say something.
+    within the smallest step); then only the slopes on the two sides say something. lost: these
+    do not settle either, as at a jump, or beside a pole or the border of the domain.
     resolved: known to 1e-4 of its size, or as well as rounding allows.
     """
 
@@ -32,30 +33,37 @@ class Estimate:
     left: Array
     right: Array
     kinked: NDArray[np.bool_]
+    lost: NDArray[np.bool_]
     resolved: NDArray[np.bool_]
 
 
-def derivative(f: Callable[[float], Array], scale: float = 1.0, size: float = 0.0) -> Estimate:
+def derivative(
+    f: Callable[[float], Array], scale: float = 1.0, size: float | Array = 0.0
+) -> Estimate:
     """Differentiate f at 0 by central differences, the best step chosen for every entry by itself.
 
     scale: the size of the argument, the first step being a quarter of it. size: the largest number
-    that f adds up, where sums cancel: it sets the rounding error that no step can beat.
+    that f adds up, where sums cancel: it sets the rounding error that no step can beat. Numbers
+    along f's last axis are taken to share their rounding, those of different rows are not.
 
     Ridders (1982): steps h, h/2, h/4, ... are extrapolated to h = 0 in a Neville table;
     neighbours in the table tell the error, and every entry keeps the value where that is least. A
     kink farther away than the smallest step is passed by: the steps below it agree.
     """
     centre = np.asarray(f(0.0), dtype=np.float64)
-    size = max(size, float(np.max(np.abs(centre), initial=0.0)))
+    if centre.ndim:
+        size = np.maximum(size, np.max(np.abs(centre), axis=-1, keepdims=True, initial=0.0))
     value: Array = np.zeros(centre.shape)
     error: Array = np.full(centre.shape, np.inf)
-    kinked = np.zeros(centre.shape, dtype=bool)
+    kinked, most = np.zeros(centre.shape, dtype=bool), np.zeros(centre.shape)
+    left = right = centre
     slopes: list[Array] = []
     bends: list[Array] = []
     step = scale / 4
     with np.errstate(all="ignore"):  # a large step may leave f's domain; its nan is never chosen
         floor = 4 * EPS * size / step
         for level in range(LEVELS):
+            before = left, right
             left, right = (centre - f(-step)) / step, (f(step) - centre) / step
             above, slopes = slopes, _extrapolated([(left + right) / 2], slopes, [4.0, 16.0, 64.0])
             for column in range(1, len(slopes)):
@@ -74,15 +82,22 @@ def derivative(f: Callable[[float], Array], scale: float = 1.0, size: float = 0.
             bends = _extrapolated([right - left], bends, [2.0, 8.0, 32.0])
             bend = np.min(np.abs(bends), axis=0)
             steepest, noise = np.maximum(np.abs(left), np.abs(right)), 64 * EPS * size / step
+            most = np.fmax(most, steepest)
             if level >= FEWEST:
-                seen = noise <= np.maximum(1e-3 * steepest, 2**14 * floor)
+                # Once rounding hides what larger steps have shown, a verdict stays as it is.
+                seen = noise <= np.maximum(1e-3 * most, 2**14 * floor)
                 straight = (bend <= 1e-3 * steepest + noise) & seen
                 kinked = (kinked | ~(bend <= 1e-3 * steepest + noise)) & ~straight
                 if not kinked.any() and np.all(error <= 1e-9 * np.abs(value) + 64 * floor):
                     break
             step /= 2
+        still = [
+            np.abs(a - b) <= 0.01 * np.abs(b) + noise
+            for a, b in zip(before, (left, right), strict=True)
+        ]
+        lost = kinked & ~(still[0] & still[1])
         resolved = ~kinked & (error <= np.maximum(1e-4 * np.abs(value), 1e3 * floor))
-    return Estimate(value, error, left, right, kinked, resolved)
+    return Estimate(value, error, left, right, kinked & ~lost, lost, resolved)
 
 
 def _extrapolated(row: list[Array], above: list[Array], gains: list[float]) -> list[Array]:

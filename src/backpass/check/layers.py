@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -59,18 +60,19 @@ def check_layer(layer: Layer, n_in: int, seed: int = 0) -> None:
 
 def check_near(
     layer: Layer, label: str, params: Params, z_in: Array, rng: np.random.Generator
-) -> None:
-    """Test a layer at z_in, and beside it where kinks are in the way."""
-    for _ in range(ATTEMPTS):
+) -> bool:
+    """Test a layer at z_in, and beside it where kinks are in the way; tell whether none were."""
+    for attempt in range(ATTEMPTS):
         sight = Point(layer, label, params, z_in).check(rng)
         if sight == SMOOTH:
-            return
+            return attempt == 0
         params = {name: moved_aside(value, rng) for name, value in params.items()}
         z_in = moved_aside(z_in, rng)
         if not Point(layer, label, params, z_in).inside_domain():
-            return
+            return False
     if sight == KINKED:
         raise no_derivative(f"{label}: forward", ATTEMPTS)
+    return False
 
 
 @dataclass(frozen=True)
@@ -101,19 +103,21 @@ class Point:
 
     def check_backward(self, z_out: Array, delta_out: Array, delta_in: Array) -> int:
         """Compare δ_in with differences of ⟨δ_out, forward⟩: unit by unit, all rows at once."""
-        size = float(np.max(np.abs(delta_out * z_out), initial=0.0))
+        size = np.max(np.abs(delta_out) * np.maximum(np.abs(z_out), 1.0), axis=1, keepdims=True)
 
         def seen(column: int) -> Estimate:
             step = np.zeros(self.z_in.shape[1])
             step[column] = 1.0
             return derivative(
-                lambda t: (delta_out * self.forward(self.z_in + t * step)).sum(axis=1),
+                lambda t: (delta_out * self.forward(self.z_in + t * step)).sum(
+                    axis=1, keepdims=True
+                ),
                 scale_of(self.z_in[:, column]),
                 size,
             )
 
         return max(
-            judge(unit(f"{self.label}.backward, δ_in", i), delta_in[:, i], seen(i))
+            judge(unit(f"{self.label}.backward, δ_in", i), delta_in[:, i : i + 1], seen(i))
             for i in range(self.z_in.shape[1])
         )
 
@@ -135,8 +139,7 @@ class Point:
         sight = SMOOTH
         for name in self.params:
             where = parameter(f"{self.label}.gradient", name)
-            along = lambda direction, name=name: seen(name, direction)  # noqa: E731
-            sight = max(sight, judge_entries(where, grad[name], along, rng))
+            sight = max(sight, judge_entries(where, grad[name], partial(seen, name), rng))
         return sight
 
     def check_gradient_per_row(self, z_out: Array, delta_out: Array) -> None:
@@ -171,18 +174,23 @@ class Point:
             z_in = self.z_in + t * dot_z
             return params, z_in, self.forward(z_in, params), delta_out + t * dot_delta
 
+        # Inside a layer numbers of the size of 1 may cancel, as in tanh' = (1 - z)(1 + z).
+        size = float(np.max(np.abs(delta_out), initial=1.0))
         here = {"params": self.params, "dot_params": dot_params, "z_in": self.z_in}
         here |= {"z_out": z_out, "dot_z_in": dot_z}
         sight = SMOOTH
         try:
             dot_z_out = written(label, layer.tangent, here, z_out.shape)
-            sight = judge(unit(f"{label}.tangent"), dot_z_out, derivative(lambda t: moved(t)[2]))
+            seen = derivative(lambda t: moved(t)[2], size=1.0)
+            sight = judge(unit(f"{label}.tangent"), dot_z_out, seen)
             forth = delta_out * dot_z_out
             back = [delta_in * dot_z, *(grad[name] * dot_params[name] for name in grad)]
             refuse_no_adjoint(label, forth, back)
             here |= {"dot_z_out": dot_z_out, "delta_out": delta_out, "dot_delta_out": dot_delta}
             given = written(label, layer.backward_tangent, here, self.z_in.shape)
-            seen = derivative(lambda t: or_nan(layer.backward, moved(t), np.empty_like(dot_z)))
+            seen = derivative(
+                lambda t: or_nan(layer.backward, moved(t), np.empty_like(dot_z)), size=size
+            )
             sight = max(sight, judge(unit(f"{label}.backward_tangent"), given, seen))
             if not self.params:
                 return sight
@@ -191,7 +199,9 @@ class Point:
             return sight  # Hessian products will say so; everything else works
 
         def gradient_of(name: str) -> Estimate:
-            return derivative(lambda t: or_nan(layer.gradient, moved(t), like(grad))[name])
+            return derivative(
+                lambda t: or_nan(layer.gradient, moved(t), like(grad))[name], size=size
+            )
 
         for name, value in dot_grad.items():
             where = parameter(f"{label}.gradient_tangent", name)

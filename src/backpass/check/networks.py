@@ -49,7 +49,8 @@ def check_network(
         raise ValueError("check_network needs at least one row of X and y.")
     chosen = np.sort(rng.permutation(len(rows))[:MOST_ROWS])
     rows, labels = rows[chosen], labels[chosen]
-    check_steps(net, point, rows, labels, rng)
+    if not check_steps(net, point, rows, labels, rng):
+        point = moved_aside(point, rng)  # a layer stands on its kink
     for _ in range(ATTEMPTS):
         sight = check_whole(net, point, rows, labels, rng)
         if sight == SMOOTH:
@@ -61,36 +62,41 @@ def check_network(
 
 def check_steps(
     net: Network, theta: Array, X: NDArray, y: NDArray, rng: np.random.Generator
-) -> None:
-    """Test each layer, and the loss, at the values that they meet in this network."""
-    trace = net.trace(theta, X, y)
+) -> bool:
+    """Test each layer, and the loss, at the values that they meet; False where one has a kink."""
+    trace, smooth = net.trace(theta, X, y), True
     for L, step in enumerate(net.steps, start=1):
         if step.layer is not None:
-            check_near(step.layer, str(step), trace.params[L - 1], trace.z[L].copy(), rng)
+            z_in, params = trace.z[L].copy(), trace.params[L - 1]
+            smooth &= check_near(step.layer, str(step), params, z_in, rng)
     z = trace.z[len(net.evaluated_steps) + 1].copy()
     for _ in range(ATTEMPTS):
         if check_loss(net.evaluated_loss, z, trace.y, rng) == SMOOTH:
-            return
-        z = moved_aside(z, rng)
+            break
+        z, smooth = moved_aside(z, rng), False
+        if not np.isfinite(or_nan(net.evaluated_loss.value, (z, trace.y), np.empty(len(z)))).all():
+            break  # moved out of the loss's domain
+    return smooth
 
 
 def check_loss(loss: Loss, z: Array, y: NDArray, rng: np.random.Generator) -> int:
     """Test a loss: delta against differences of value, tangent against differences of delta."""
     label, here = repr(loss), {"z": z, "y": y}
-    value = written(label, loss.value, here, (len(z),))
+    written(label, loss.value, here, (len(z),))
     delta = written(label, loss.delta, here, z.shape)
-    size = float(np.max(np.abs(value), initial=0.0))
 
     def seen(column: int) -> Estimate:
         step = np.zeros(z.shape[1])
         step[column] = 1.0
-        return derivative(
-            lambda t: or_nan(loss.value, (z + t * step, y), np.empty(len(z))),
-            scale_of(z[:, column]),
-            size,
-        )
 
-    sight = max(judge(unit(f"{label}.delta", i), delta[:, i], seen(i)) for i in range(z.shape[1]))
+        def f(t: float) -> Array:
+            return or_nan(loss.value, (z + t * step, y), np.empty(len(z)))[:, None]
+
+        return derivative(f, scale_of(z[:, column]))
+
+    sight = max(
+        judge(unit(f"{label}.delta", i), delta[:, i : i + 1], seen(i)) for i in range(z.shape[1])
+    )
     dot_z = rng.normal(size=z.shape)
     try:
         bent = written(label, loss.tangent, {**here, "dot_z": dot_z}, z.shape)
@@ -120,7 +126,7 @@ def check_whole(
 
         return derivative(f, size=abs(cost))
 
-    sight = judge_entries(where, grad, seen, rng)
+    sight = judge_entries(where, grad, seen, rng, between_slopes=False)
     per_row = net.gradients_per_row(theta, X, y)
     refuse_difference(where, grad, weight @ per_row, "the weighted sum of gradients_per_row")
     one_by_one = (slice(row, row + 1) for row in range(len(X)))
@@ -142,5 +148,7 @@ def check_whole(
         except FloatingPointError:
             return np.full(theta.shape, np.nan)
 
-    bent = derivative(gradient_at)
-    return max(sight, judge(lambda at: f"hessian_vector_product: {where(at)}", product, bent))
+    def along_v(at: Index) -> str:
+        return where(at).replace("cost_and_gradient", "hessian_vector_product")
+
+    return max(sight, judge(along_v, product, derivative(gradient_at), between_slopes=False))

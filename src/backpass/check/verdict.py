@@ -31,10 +31,18 @@ def parameter(what: str, name: str) -> Where:
     return lambda at: f"{what}, parameter '{name}'{list(at)}"
 
 
-def judge(where: Where, given: Array, seen: Estimate, within: float | None = None) -> int:
+def judge(
+    where: Where,
+    given: Array,
+    seen: Estimate,
+    within: float | None = None,
+    between_slopes: bool = True,
+) -> int:
     """Raise for the worst entry that is not the derivative seen; return how well it was seen.
 
     within: the difference allowed, in place of RELATIVE times the larger of the two numbers.
+    between_slopes: at a kink any number between the slopes of the two sides is right; where kinks
+    add up this is not so (relu(t) - relu(-t) is t, yet 0 by the convention), and False passes them.
     """
     given = np.asarray(given)
     low, high = np.minimum(seen.left, seen.right), np.maximum(seen.left, seen.right)
@@ -47,8 +55,8 @@ def judge(where: Where, given: Array, seen: Estimate, within: float | None = Non
             np.maximum(low - slack - given, given - high - slack),
             np.abs(given - seen.value) - allowed,
         )
-    # Where the function itself is not finite beside the point, differences have nothing to say.
-    wrong = ~(excess <= 0.0) & ~np.isnan(low + high) | ~np.isfinite(given)
+    told = ~seen.lost & (between_slopes | ~seen.kinked)
+    wrong = ~(excess <= 0.0) & told | ~np.isfinite(given)
     if wrong.any():
         worst = np.where(wrong, np.nan_to_num(excess, nan=np.inf), -1.0).argmax()
         at = _index(int(worst), given.shape)
@@ -63,6 +71,7 @@ def judge_entries(
     given: Array,
     along: Callable[[Array], Estimate],
     rng: np.random.Generator,
+    between_slopes: bool = True,
 ) -> int:
     """Judge an array entry by entry; a large one by a sample, and all entries in one direction.
 
@@ -73,7 +82,7 @@ def judge_entries(
         at = _index(flat, given.shape)
         direction = np.zeros(given.shape)
         direction[at] = 1.0
-        return judge(lambda _: where(at), given[at], along(direction))
+        return judge(lambda _: where(at), given[at], along(direction), None, between_slopes)
 
     if given.size <= MOST_ENTRIES:
         return max((one(flat) for flat in range(given.size)), default=SMOOTH)
@@ -81,10 +90,12 @@ def judge_entries(
     # In one sum over all entries 0.1 % of one of them still stands out above the rounding.
     direction = rng.choice([-1.0, 1.0], size=given.shape)
     seen, total = along(direction), (given * direction).sum()
-    first = where((0,) * given.ndim)
+    summed, within = where((0,) * given.ndim), 1e-10 * float(np.abs(given).sum())
     try:
-        within = 1e-10 * float(np.abs(given).sum())
-        return max(sight, judge(lambda _: f"{first} and all others, summed", total, seen, within))
+        said = judge(
+            lambda _: f"{summed} and all others, summed", total, seen, within, between_slopes
+        )
+        return max(sight, said)
     except DerivativeError:
         for flat in range(given.size):  # which entry is it?
             one(flat)
