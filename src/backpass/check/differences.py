@@ -25,7 +25,7 @@ class Estimate:
     kinked: left and right slope do not approach each other, so f'(0) does not exist (or changes
     within the smallest step); then only the slopes on the two sides say something. lost: these
     do not settle either, as at a jump, or beside a pole or the border of the domain.
-    resolved: known to 1e-4 of its size, or as well as rounding allows.
+    resolved: known to 2e-5 of its size, or as well as rounding allows.
     """
 
     value: Array
@@ -96,7 +96,7 @@ def derivative(
             for a, b in zip(before, (left, right), strict=True)
         ]
         lost = kinked & ~(still[0] & still[1])
-        resolved = ~kinked & (error <= np.maximum(1e-4 * np.abs(value), 1e3 * floor))
+        resolved = ~kinked & (error <= np.maximum(2e-5 * np.abs(value), 1e3 * floor))
     return Estimate(value, error, left, right, kinked & ~lost, lost, resolved)
 
 

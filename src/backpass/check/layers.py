@@ -18,6 +18,7 @@ from backpass.check.verdict import (
     judge_entries,
     no_derivative,
     parameter,
+    parameter_by_row,
     refuse_difference,
     unit,
 )
@@ -153,7 +154,7 @@ class Point:
             own = {name: array[row] for name, array in alone.items()}
             self.layer.gradient(self.params, self.z_in[one], z_out[one], delta_out[one], own)
         for name, value in alone.items():
-            where = parameter(f"{self.label}.gradient_per_row, [row, entry] of", name)
+            where = parameter_by_row(f"{self.label}.gradient_per_row", name)
             refuse_difference(where, rows[name], value, "gradient of that row alone")
 
     def check_tangents(
@@ -227,7 +228,8 @@ class Point:
 
     def forward(self, z_in: Array, params: Params | None = None) -> Array:
         """Return z_out, nan where z_in has left the domain."""
-        given = (self.params if params is None else params, z_in)
+        # A copy: whether the layer leaves its input alone is for `written` to find out.
+        given = (self.params if params is None else params, z_in.copy())
         return or_nan(self.layer.forward, given, np.empty(self.shape_out(z_in)))
 
     def shape_out(self, z_in: Array) -> tuple[int, int]:
