@@ -9,7 +9,7 @@ import numpy as np
 from backpass.check.differences import Estimate
 from backpass.theta import Array
 
-RELATIVE = 1e-5  # what a derivative may be off: a hundredth of the 0.1 % that must not pass
+RELATIVE = 1e-4  # what a derivative may be off: a tenth of the 0.1 % that must not pass
 MOST_ENTRIES = 200  # entries tested one by one; of more, a sample, and all of them in one direction
 SMOOTH, UNSURE, KINKED = 0, 1, 2  # how well a derivative could be seen at a point
 
