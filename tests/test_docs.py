@@ -1,10 +1,11 @@
-"""Runs what README.md and docs/ show, and follows where they point.
+"""Runs what README.md, docs/ and examples/ show, and follows where they point.
 
 * Every ```python block runs, warnings being errors; a file's blocks share one namespace and one
   temporary directory, so a page reads like a session.
 * A ```text block right after a ```python block is what it prints, to the character.
 * A ```console run block: each line that begins with `$ backpass` ends with status 0, in the same
   directory. What it prints is not compared: times and paths differ.
+* Every script of examples/ runs and prints something, warnings being errors.
 * Relative links lead to files, and a link such as [`Linear.forward`](../src/…/linear.py) to a file
   that defines that name.
 """
@@ -29,7 +30,10 @@ import backpass.layers
 import backpass.losses
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+PAGES = sorted(
+    [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")]
+)
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```[ ]*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)|!\[([^\]]*)\]\(([^)\s]+)\)")
 SYMBOL = re.compile(r"`([A-Za-z_][\w.]*)(?:\(\))?`")
@@ -175,6 +179,18 @@ def test_every_page_of_docs_can_be_reached_from_the_index():
             if target.suffix == ".md" and target.exists() and target not in seen:
                 todo.append(target)
     assert {path for path in PAGES if docs in path.parents} <= seen
+
+
+@pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.name)
+def test_examples_run_and_are_listed(script, tmp_path):
+    run = subprocess.run(
+        [sys.executable, "-W", "error", script],
+        cwd=tmp_path, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr
+    assert run.stdout and not run.stderr
+    assert list(tmp_path.iterdir()) == []  # examples leave nothing behind
+    assert f"({script.name})" in (script.parent / "README.md").read_text(encoding="utf-8")
 
 
 def test_a_wrong_output_is_found():
