@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 
@@ -107,6 +107,53 @@ def items(check: Check) -> Check:
 def anything(value: Any, where: str) -> Any:
     """Let a value pass whose check comes later."""
     return value
+
+
+def unwrapped_by_name(plain: Any, where: str) -> dict[str, Any]:
+    if type(plain) is not dict:
+        raise DocumentError(f"{where} is not an object.")
+    return {name: unwrapped(value, f"{where}.{name[:60]}") for name, value in plain.items()}
+
+
+def wrapped(value: Any) -> Any:
+    """Return a parameter as JSON can hold it; TypeError for what has no such form.
+
+    Numbers that JSON lacks, tuples and dicts with keys of any type are wrapped: {"tuple": [...]}.
+    """
+    if hasattr(value, "dtype") and hasattr(value, "item") and value.ndim == 0:
+        value = value.item()  # a NumPy scalar
+    if value is None or type(value) in (bool, int, str):
+        return value
+    if type(value) is float:
+        return value if math.isfinite(value) else {"float": repr(value)}
+    if type(value) in (tuple, list):
+        return {type(value).__name__: [wrapped(item) for item in value]}
+    if isinstance(value, Mapping):
+        return {"dict": [[wrapped(key), wrapped(item)] for key, item in value.items()]}
+    raise TypeError(f"{value!r} is no plain value.")
+
+
+def unwrapped(plain: Any, where: str) -> Any:
+    """Read what `wrapped` wrote."""
+    if plain is None or type(plain) in (bool, int, str, float):
+        return plain
+    if type(plain) is not dict or len(plain) != 1:
+        raise DocumentError(f"{where} is no value that a model file holds.")
+    [(kind, content)] = plain.items()
+    if kind == "float":
+        return float(one_of("inf", "-inf", "nan")(content, where))
+    if kind in ("tuple", "list"):
+        each = items(unwrapped)(content, where)
+        return each if kind == "tuple" else list(each)
+    if kind == "dict":
+        pairs = items(items(unwrapped))(content, where)
+        if any(len(pair) != 2 for pair in pairs):
+            raise DocumentError(f"{where} holds pairs of key and value.")
+        try:
+            return dict(pairs)
+        except TypeError:
+            raise DocumentError(f"{where} has a key that cannot be one.") from None
+    raise DocumentError(f"{where} is no value that a model file holds.")
 
 
 def _of_type(value: Any, where: str, kind: type, name: str) -> Any:
