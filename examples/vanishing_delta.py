@@ -1,7 +1,7 @@
 """How much of δ reaches the first layer of a deep network?
 
-Each sigmoid multiplies δ by at most 1/4, so it shrinks geometrically on the way back. A rectifier passes
-it on or stops it; a way around (Residual) adds it up.
+Each sigmoid multiplies δ by at most 1/4, so it shrinks geometrically on the way back. A rectifier
+passes it on or stops it; a way around (Residual) adds it up.
 """
 
 import numpy as np
