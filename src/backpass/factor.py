@@ -12,9 +12,9 @@ Matrix = NDArray[np.float64]
 class Factor:
     """H = D A D with a unit diagonal in A, which is factorised by Cholesky.
 
-    Where A is singular its eigenvalues are taken instead.
-    Dividing by D = sqrt(diag H) first makes the result independent of the columns' units. Directions
-    whose eigenvalue is rounding (below n · eps) are left out of solutions: `full_rank` says so.
+    Dividing by D = sqrt(diag H) first makes the result independent of the columns' units. Where A
+    is singular, so not `full_rank`, its eigenvalues are taken instead, and directions whose
+    eigenvalue is mere rounding are left out of solutions.
     """
 
     def __init__(self, matrix: Matrix) -> None:

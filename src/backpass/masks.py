@@ -33,7 +33,7 @@ def dropout_mask(
     p: float,
     dtype: DTypeLike = np.float64,
 ) -> NDArray:
-    """Return the mask of these row numbers, (len(rows), width): 1/(1-p), or 0 with probability p."""
+    """Return the mask of these rows, (len(rows), width): 0 with probability p, or 1/(1-p)."""
     key = np.zeros(1, dtype=np.uint64)
     for word in (seed, layer, epoch):
         key = scramble(key + GOLDEN * (np.array([word], dtype=np.uint64) + np.uint64(1)))

@@ -1,7 +1,7 @@
 """The objective: network x data x penalty, as a function of θ. It is all that solvers see.
 
 A solver asks for a value, a gradient, a curvature; it never meets a layer. The objective never
-decides on a step. `rows_evaluated` counts what was asked, in rows, so that solvers can be compared by it.
+decides on a step. `rows_evaluated` counts what was asked, in rows, so that solvers can be compared.
 """
 
 from __future__ import annotations
@@ -166,8 +166,8 @@ class LinearObjective(Objective):
         """Return ∂²/∂θ² of the smooth part, (n_parameters, n_parameters).
 
         Along null directions of θ (see `_null_projector`) the curvature is 0; it is given the mean
-        of the diagonal there, so that it can be factorised. The gradient has no component along them,
-        so Newton steps stay what they are.
+        of the diagonal there, so that it can be factorised. The gradient has no component along
+        them, so Newton steps stay what they are.
         """
         self.rows_evaluated += len(self.X)
         k, wide = self.linear.n_out, self.linear.n_in + int(self.linear.bias)
@@ -256,7 +256,7 @@ class LinearObjective(Objective):
         """Return N Nᵀ for an orthonormal basis N of the directions along which nothing changes.
 
         Where the smooth penalty does not act these are: one vector added to all classes of a
-        softmax, and, in any class, a combination of columns that is 0 on every row (collinear columns).
+        softmax, and, in any class, a combination of columns that is 0 on every row.
         """
         k, d, bias = self.linear.n_out, self.linear.n_in, int(self.linear.bias)
         wide = d + bias

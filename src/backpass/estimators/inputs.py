@@ -12,7 +12,9 @@ from scipy import sparse
 from sklearn.base import BaseEstimator
 from sklearn.utils import check_consistent_length
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import _check_sample_weight, _num_samples, validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from backpass.data.table import as_table, is_table
 
 FLOATS = [np.float64, np.float32]
 
@@ -26,15 +28,9 @@ class Columns:
     rows: NDArray[np.intp] | None = None
 
 
-def is_table(X: object) -> bool:
-    """Tell a pandas or polars frame or an arrow table from arrays, importing none of them."""
-    package = type(X).__module__.partition(".")[0]
-    return package in {"pandas", "polars", "pyarrow"} and len(getattr(X, "shape", ())) == 2
-
-
 def is_numeric_frame(X: Any) -> bool:
     """Tell whether a pandas frame is as good as an array: numbers only, none missing."""
-    if type(X).__module__.partition(".")[0] != "pandas":
+    if not is_table(X) or type(X).__module__.partition(".")[0] != "pandas":
         return False
     if not all(isinstance(dtype, np.dtype) and dtype.kind in "fiu" for dtype in X.dtypes):
         return False
@@ -44,30 +40,45 @@ def is_numeric_frame(X: Any) -> bool:
 def read_for_fit(
     estimator: BaseEstimator,
     X: Any,
-    missing: str | None,
+    missing: str,
     reference: Mapping[str, str] | None = None,
 ) -> Columns:
     """Return X as an array, learning an encoding where it is a table with more than numbers.
 
     Sets n_features_in_ and feature_names_in_ on the estimator. missing: "raise", "drop" or
-    "indicator".
+    "indicator". reference: None gives every level of a category a coefficient; a mapping leaves
+    out the level named, or the first.
     """
     if missing not in ("raise", "drop", "indicator"):
         raise ValueError(f"missing is {missing!r}; it is 'raise', 'drop', 'indicator' or None.")
     if is_table(X) and not is_numeric_frame(X):
-        return _encode(estimator, X, missing, reference)
+        return _learn(estimator, X, missing, reference)
     if missing == "raise" or sparse.issparse(X) or is_table(X):
         return Columns(dense(validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS)), None)
     array = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite="allow-nan")
     if not np.isnan(array).any():
         return Columns(array, None)
-    return _encode(estimator, _as_frame(array), missing, reference)
+    return _encoded(_as_table(array), missing, reference)
 
 
-def _encode(
-    estimator: BaseEstimator, table: Any, missing: str, reference: Mapping[str, str] | None
-) -> Columns:
-    raise NotImplementedError("tables are encoded here as soon as the encoding is in.")
+def _learn(estimator: Any, X: Any, missing: str, reference: Mapping[str, str] | None) -> Columns:
+    """Learn an encoding from a table and note the table's columns on the estimator."""
+    table = as_table(X)
+    estimator.n_features_in_ = table.num_columns
+    estimator.feature_names_in_ = np.array(table.column_names, dtype=object)
+    return _encoded(table, missing, reference)
+
+
+def _encoded(table: Any, missing: str, reference: Mapping[str, str] | None) -> Columns:
+    from backpass.encoding import Encoding
+
+    encoding = Encoding.learn(table, missing=missing, reference=reference)
+    if missing != "drop":
+        return Columns(encoding.transform(table), encoding)
+    complete = encoding.complete_rows(table)
+    if complete.all():
+        return Columns(encoding.transform(table), encoding)
+    return Columns(encoding.transform(table.filter(complete)), encoding, np.flatnonzero(complete))
 
 
 def read_for_predict(estimator: Any, X: Any) -> NDArray:
@@ -75,13 +86,25 @@ def read_for_predict(estimator: Any, X: Any) -> NDArray:
     encoding = estimator.encoding_
     if encoding is None:
         return dense(validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False))
-    raise NotImplementedError("tables are encoded here as soon as the encoding is in.")
+    if is_table(X):
+        return encoding.transform(X)
+    if hasattr(estimator, "feature_names_in_"):
+        raise ValueError(
+            f"X is {type(X).__name__}, but the fit was on a table whose columns are known by name; "
+            f"give a table with the columns {', '.join(map(repr, encoding.column_names[:8]))}"
+            f"{', ...' if len(encoding.column_names) > 8 else ''}."
+        )
+    array = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=False)
+    return encoding.transform(_as_table(array))
 
 
-def _as_frame(array: NDArray) -> Any:
-    import pandas as pd
+def _as_table(array: NDArray) -> Any:
+    """Give the columns of an array names, x0, x1, ..., with nan as missing."""
+    import pyarrow as pa
 
-    return pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
+    return pa.table(
+        {f"x{j}": pa.array(column, from_pandas=True) for j, column in enumerate(array.T)}
+    )
 
 
 def dense(X: Any) -> NDArray:
@@ -134,8 +157,3 @@ def _class_factors(
 def check_lengths(*arrays: Any) -> None:
     """Raise ValueError where X, y and weights have different numbers of rows."""
     check_consistent_length(*(array for array in arrays if array is not None))
-
-
-def count_rows(X: Any) -> int:
-    """Count the rows of an array, sparse matrix or table."""
-    return int(_num_samples(X))

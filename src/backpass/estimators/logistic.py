@@ -19,6 +19,7 @@ from backpass.estimators.base import NetworkClassifier
 from backpass.estimators.certifier import Certifier
 from backpass.estimators.inputs import (
     check_lengths,
+    is_table,
     read_for_fit,
     read_for_predict,
     row_weights,
@@ -128,7 +129,7 @@ class LogisticRegression(NetworkClassifier):
         self._check_parameters()
         y = self._read_labels(X, y)
         missing = self.missing or _missing_by_default(X, self.C)
-        columns = read_for_fit(self, X, missing, self.reference)
+        columns = read_for_fit(self, X, missing, self._reference())
         self.encoding_ = columns.encoding
         check_lengths(columns.X if columns.rows is None else X, y, sample_weight)
         if columns.rows is not None:
@@ -147,6 +148,12 @@ class LogisticRegression(NetworkClassifier):
             outcome = self._minimise(problem, weight_before)
         self._report(problem, outcome)
         return self
+
+    def _reference(self) -> Mapping[str, str] | None:
+        """Return baselines to leave out: a level per category without a penalty, none with."""
+        if np.isfinite(self.C):
+            return None
+        return dict(self.reference or {})
 
     def _read_labels(self, X: Any, y: ArrayLike) -> NDArray:
         if y is None:
@@ -293,8 +300,8 @@ class LogisticRegression(NetworkClassifier):
             remedy = f"raise max_iter, {self.max_iter} now, or tol, {self.tol:g} now"
         elif np.isinf(self.C):
             remedy = (
-                "at C=inf the estimates may be infinite (separable classes): use a finite C, or look "
-                "for columns that tell classes apart without error"
+                "at C=inf the estimates may be infinite (separable classes): use a finite C, or "
+                "look for columns that tell classes apart without error"
             )
         else:
             remedy = f"rounding allows no further step: raise tol, {self.tol:g} now"
@@ -354,6 +361,4 @@ class Fitted:
 
 
 def _missing_by_default(X: Any, C: float) -> str:
-    from backpass.estimators.inputs import is_table
-
     return "indicator" if is_table(X) and np.isfinite(C) else "raise"

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from backpass.estimators.base import NetworkClassifier
-from backpass.estimators.callbacks import Callback, EpochState
+from backpass.estimators.callbacks import Callback
 from backpass.estimators.inputs import (
     check_lengths,
     is_table,
@@ -33,23 +31,17 @@ from backpass.estimators.outputs import (
     logit_network,
 )
 from backpass.estimators.stack import own_network, stack, stack_parameters
+from backpass.estimators.training import (
+    Rows,
+    mean_loss,
+    scorer,
+    set_aside,
+    train_by_batches,
+    train_on_all_rows,
+)
 from backpass.network import Network
-from backpass.objective import BatchObjective, Objective
-from backpass.penalties import ElasticNet, weights_only
 from backpass.runner import reproducible
-from backpass.solvers import lbfgs
-from backpass.solvers.adam import Adam
-from backpass.solvers.minibatch import Plan, Rule, Run, State, train
-from backpass.solvers.sgd import SGD
-
-
-@dataclass(frozen=True)
-class Rows:
-    """Rows as the network takes them. weight: (n_rows,) float64, or None where all are 1."""
-
-    X: NDArray
-    y: NDArray
-    weight: NDArray[np.float64] | None
+from backpass.solvers.minibatch import Run
 
 
 class MLPClassifier(NetworkClassifier):
@@ -92,7 +84,9 @@ class MLPClassifier(NetworkClassifier):
     encoding_ : how columns of a table were encoded; None where X was an array.
     """
 
-    _rule_state: State | None
+    loss_curve_: list[float]
+    _run: Run
+    _multilabel: bool
 
     def __init__(
         self,
@@ -157,18 +151,27 @@ class MLPClassifier(NetworkClassifier):
         check_parameters(self)
         resume = self.warm_start and hasattr(self, "theta_")
         before = self.classes_ if resume else None
-        rows = self._read(X, y, sample_weight, first=not resume)
+        rows, multilabel = self._read(X, y, sample_weight, learn_columns=not resume)
         if before is not None and not np.array_equal(before, self.classes_):
             raise ValueError(
                 f"warm_start goes on with the classes of the last fit, {before.tolist()}, but y "
                 f"has {self.classes_.tolist()}; use warm_start=False for other classes."
             )
         with reproducible():
-            self._prepare(rows, resume)
+            run = self._started(rows, multilabel, resume)
+            run.state, run.stale = {}, 0  # moments begin anew in every fit, also in a warm one
             if self.solver == "lbfgs":
-                self._fit_all_rows(rows)
+                done = self._fit_all_rows(rows, run)
             else:
-                self._fit_batches(rows)
+                done = self._fit_batches(rows, run, multilabel)
+        if not done:
+            unit = "steps of lbfgs" if self.solver == "lbfgs" else "epochs"
+            warnings.warn(
+                f"not converged: mean loss {self.loss_:.6g} after max_iter={self.max_iter} {unit}, "
+                f"still improving (tol={self.tol:g}); raise max_iter, or tol.",
+                ConvergenceWarning,
+                stacklevel=2,
+            )
         return self
 
     @available_if(lambda self: self.solver in ("adam", "sgd"))
@@ -184,82 +187,139 @@ class MLPClassifier(NetworkClassifier):
         classes: all labels that will ever come; needed in the first call.
         """
         check_parameters(self)
+        first = not hasattr(self, "classes_")
+        self._check_partial(first, classes)
+        rows, multilabel = self._read(X, y, sample_weight, first, classes, learn_classes=first)
+        with reproducible():
+            run = self._started(rows, multilabel, resume=not first)
+            train_by_batches(self, self.network_, rows, run, 1, None)
+        self._keep(run, n_iter=1)
+        return self
+
+    def _check_partial(self, first: bool, classes: ArrayLike | None) -> None:
         if self.early_stopping:
             raise ValueError(
                 "partial_fit sees rows only once, so early_stopping=True cannot set any aside; "
                 "use early_stopping=False."
             )
-        if self.class_weight == "balanced":
+        if isinstance(self.class_weight, str):
             raise ValueError(
-                "class_weight='balanced' needs all rows at once; give partial_fit a dict."
+                f"class_weight={self.class_weight!r} needs all rows at once; give a dict."
             )
-        first = not hasattr(self, "classes_")
         if first and classes is None:
             raise ValueError("classes must be passed on the first call to partial_fit.")
-        if (
-            not first
-            and classes is not None
-            and not np.array_equal(self.classes_, np.unique(classes))
-        ):
-            raise ValueError(
-                f"classes={np.unique(classes).tolist()} is not the same as on the last call to "
-                f"partial_fit, {self.classes_.tolist()}."
-            )
-        rows = self._read(X, y, sample_weight, first, classes, incremental=True)
-        with reproducible():
-            if first:
-                self._prepare(rows, resume=False)
-                self._rule_state = None
-            self._train(rows, max_epochs=1, score=None)
-        return self
+        if not first and classes is not None:
+            named = np.unique(np.asarray(classes))
+            if not np.array_equal(self.classes_, named):
+                raise ValueError(
+                    f"classes={named.tolist()} is not the same as on the last call to "
+                    f"partial_fit, {self.classes_.tolist()}."
+                )
 
     def _read(
         self,
         X: Any,
         y: ArrayLike,
         sample_weight: ArrayLike | None,
-        first: bool,
+        learn_columns: bool,
         classes: ArrayLike | None = None,
-        incremental: bool = False,
-    ) -> Rows:
-        """Return rows as arrays; learn columns and classes unless an earlier call did."""
+        learn_classes: bool = True,
+    ) -> tuple[Rows, bool]:
+        """Return rows as arrays, and whether y is multilabel; learn columns and classes."""
         if y is None:
             raise ValueError(
                 f"{type(self).__name__}: requires y to be passed, but the target y is None."
             )
-        kept = None
-        if first:
+        if learn_columns:
             columns = read_for_fit(self, X, "indicator" if is_table(X) else "raise")
-            self.encoding_, array, kept = columns.encoding, columns.X, columns.rows
+            self.encoding_, array = columns.encoding, columns.X
         else:
             array = read_for_predict(self, X)
-        check_lengths(array if kept is None else X, y, sample_weight)
+        check_lengths(array, y, sample_weight)
         labels, multilabel = _labels(y)
-        if kept is not None:
-            labels = labels[kept]
-            sample_weight = None if sample_weight is None else np.asarray(sample_weight)[kept]
-        if first or not incremental:
-            self._multilabel = multilabel
-            if multilabel:
-                self.classes_ = np.arange(labels.shape[1])
-            else:
-                self.classes_ = np.unique(labels if classes is None else np.asarray(classes))
-            if len(self.classes_) < 2 and not multilabel:
+        if learn_classes:
+            known = labels if classes is None else np.asarray(classes)
+            self.classes_ = np.arange(labels.shape[1]) if multilabel else np.unique(known)
+            if len(self.classes_) < 2:
                 raise ValueError(
                     f"y has one class only, {self.classes_.tolist()}; a classifier needs two "
                     "classes."
                 )
-        targets = self._targets(labels)
-        if multilabel:
-            if self.class_weight is not None:
-                raise ValueError("class_weight has no meaning for several labels a row; use None.")
-            weight = row_weights(sample_weight, None, array, targets, self.classes_)
-        else:
-            weight = row_weights(sample_weight, self.class_weight, array, targets, self.classes_)
-        return Rows(array, targets, weight)
+        if multilabel and self.class_weight is not None:
+            raise ValueError("class_weight has no meaning for several labels a row; use None.")
+        targets = self._numbered(labels, multilabel)
+        weight = row_weights(sample_weight, self.class_weight, array, targets, self.classes_)
+        return Rows(array, targets, weight), multilabel
+
+    def _started(self, rows: Rows, multilabel: bool, resume: bool) -> Run:
+        """Return the run to go on with, a new one with a new network and θ unless resuming."""
+        if resume and hasattr(self, "_run"):
+            return self._run
+        seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
+        if not resume:
+            self.network_ = self._build(rows.X.shape[1], multilabel)
+            self._multilabel = multilabel
+            self.theta_ = self.network_.init(seed)
+            self.loss_curve_ = []
+        # A model that was read from a file resumes with its θ and curve, but with a new seed.
+        self._run = Run(self.theta_.copy(), {}, seed, losses=self.loss_curve_)
+        return self._run
+
+    def _build(self, n_features: int, multilabel: bool) -> Network:
+        n_classes = len(self.classes_)
+        if self.network is not None:
+            return own_network(self.network, n_features, n_classes, multilabel)
+        exclusive = n_classes > 2 and not multilabel
+        return stack(
+            n_features,
+            hidden_sizes(self.hidden_layer_sizes),
+            n_classes if exclusive or multilabel else 1,
+            exclusive,
+            self.activation,
+            self.dropout,
+            self.dtype,
+        )
+
+    def _fit_batches(self, rows: Rows, run: Run, multilabel: bool) -> bool:
+        """Train by Adam or SGD; tell whether progress ended before max_iter epochs."""
+        score, epochs_before = None, run.epoch
+        if self.early_stopping:
+            rows, held_out = set_aside(
+                rows, self.validation_fraction, run.seed, stratify=not multilabel
+            )
+            score = scorer(self.network_, held_out, multilabel)
+        done = train_by_batches(self, self.network_, rows, run, int(self.max_iter), score)
+        if score is not None and run.best_theta is not None:
+            run.theta[...] = run.best_theta
+        self._keep(run, n_iter=run.epoch - epochs_before)
+        return done
+
+    def _fit_all_rows(self, rows: Rows, run: Run) -> bool:
+        """Train by L-BFGS; tell whether it ended before max_iter steps."""
+        outcome = train_on_all_rows(self, self.network_, rows, run.theta)
+        run.theta[...] = outcome.theta
+        run.losses.append(mean_loss(self, self.network_, rows, outcome.theta))
+        run.best_loss = min(run.best_loss, run.losses[-1])
+        run.rows_seen += outcome.n_iter * len(rows.X)
+        self._keep(run, n_iter=max(outcome.n_iter, 1))
+        return outcome.n_iter < self.max_iter
+
+    def _keep(self, run: Run, n_iter: int) -> None:
+        """Set the fitted attributes from where a run stands."""
+        self.theta_ = run.theta.copy()
+        self.n_iter_, self.t_ = n_iter, run.rows_seen
+        self.loss_, self.loss_curve_ = run.losses[-1], run.losses
+        judged = self.early_stopping
+        self.validation_scores_ = run.scores if judged else None
+        self.best_validation_score_ = run.best_score if judged else None
+        self.best_loss_ = None if judged else run.best_loss
 
     def _targets(self, y: NDArray) -> NDArray:
-        if not self._multilabel:
+        return self._numbered(y, self._multilabel)
+
+    def _numbered(self, y: NDArray, multilabel: bool) -> NDArray:
+        """Return y as the loss takes it: numbers of classes, or 0 and 1 for each label."""
+        if not multilabel:
             return super()._targets(y)
         if y.ndim != 2 or y.shape[1] != len(self.classes_):
             raise ValueError(
@@ -267,174 +327,6 @@ class MLPClassifier(NetworkClassifier):
                 f"so it takes (n_rows, {len(self.classes_)})."
             )
         return y.astype(np.float64)
-
-    def _prepare(self, rows: Rows, resume: bool) -> None:
-        """Build the network and θ unless a fit goes on, and reset what a new fit starts with."""
-        if resume:
-            return
-        self._seed = int(check_random_state(self.random_state).randint(np.iinfo(np.int32).max))
-        n_features, n_classes = rows.X.shape[1], len(self.classes_)
-        exclusive = not self._multilabel and n_classes > 2
-        if self.network is None:
-            hidden = hidden_sizes(self.hidden_layer_sizes)
-            n_outputs = n_classes if exclusive or self._multilabel else 1
-            self.network_ = stack(
-                n_features, hidden, n_outputs, exclusive, self.activation, self.dropout, self.dtype
-            )
-        else:
-            self.network_ = own_network(self.network, n_features, n_classes, self._multilabel)
-        self.theta_ = self.network_.init(self._seed)
-        self.loss_curve_: list[float] = []
-        self.validation_scores_: list[float] | None = [] if self.early_stopping else None
-        self.t_, self._epochs = 0, 0
-        self._best_loss, self._best_score = np.inf, -np.inf
-
-    def _fit_batches(self, rows: Rows) -> None:
-        """Train by Adam or SGD until progress ends or max_iter epochs are done."""
-        self._rule_state = None  # a fit starts its moments anew, also a warm one
-        train_rows, score = rows, None
-        if self.early_stopping:
-            train_rows, held_out = self._set_aside(rows)
-            score = self._scorer(held_out)
-        done = self._train(train_rows, self.max_iter, score)
-        if not done:
-            warnings.warn(
-                f"not converged: mean loss {self.loss_:.6g} after max_iter={self.max_iter} epochs, "
-                f"still improving by more than tol={self.tol:g}; raise max_iter, or tol.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-
-    def _train(self, rows: Rows, max_epochs: int, score: Callable[[NDArray], float] | None) -> bool:
-        """Run epochs on rows and set what they leave; tell whether progress came to an end."""
-        network, rule = self.network_, self._rule()
-        penalty = ElasticNet(weights_only(network.layout), l2=float(self.alpha))
-        objective = BatchObjective(network, rows.X, rows.y, rows.weight, penalty, self._seed)
-        run = Run(
-            theta=self.theta_.copy(),
-            state=self._rule_state or rule.start(network.n_parameters),
-            seed=self._seed,
-            epoch=self._epochs,
-            rows_seen=self.t_,
-            losses=self.loss_curve_,
-            best_loss=self._best_loss,
-            best_score=self._best_score,
-            scores=self.validation_scores_ if self.validation_scores_ is not None else [],
-        )
-        plan = Plan(
-            batch_size=self._batch_size(objective.n_rows),
-            max_epochs=int(max_epochs),
-            shuffle=self.shuffle,
-            tol=self.tol,
-            patience=self.n_iter_no_change,
-        )
-        before = run.epoch
-        done = train(objective, rule, run, plan, score, lambda run: self._after_epoch(run, rule))
-        self.theta_ = run.theta if run.best_theta is None else run.best_theta
-        self._rule_state, self._epochs, self.t_ = run.state, run.epoch, run.rows_seen
-        self._best_loss, self._best_score = run.best_loss, run.best_score
-        self.n_iter_ = run.epoch - before
-        self.loss_ = run.losses[-1]
-        self.best_loss_ = run.best_loss if score is None else None
-        self.best_validation_score_ = run.best_score if score is not None else None
-        return done
-
-    def _rule(self) -> Rule:
-        if self.solver == "adam":
-            return Adam(self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
-        return SGD(
-            self.learning_rate_init,
-            self.momentum,
-            self.nesterovs_momentum,
-            self.learning_rate,
-            self.power_t,
-        )
-
-    def _batch_size(self, n_rows: int) -> int:
-        if self.batch_size == "auto":
-            return min(200, n_rows)
-        if self.batch_size > n_rows:  # type: ignore[operator]
-            warnings.warn(
-                f"batch_size={self.batch_size} is more than the {n_rows} rows; it takes all at once.",
-                stacklevel=6,
-            )
-        return min(int(self.batch_size), n_rows)
-
-    def _after_epoch(self, run: Run, rule: Rule) -> None:
-        """Print a line where verbose, and show callbacks the state."""
-        score = run.scores[-1] if run.scores else None
-        if self.verbose:
-            shown = "" if score is None else f", validation score {score:.6f}"
-            print(f"epoch {run.epoch}: loss {run.losses[-1]:.8f}{shown}")
-        if not self.callbacks:
-            return
-        theta = run.theta.copy()
-        theta.flags.writeable = False
-        rate = rule.current_rate(run.state)
-        state = EpochState(run.epoch, theta, run.losses[-1], score, rate, self.network_)
-        for callback in self.callbacks:
-            callback(state)
-
-    def _set_aside(self, rows: Rows) -> tuple[Rows, Rows]:
-        """Split off the validation rows, stratified by class."""
-        kept, held = train_test_split(
-            np.arange(len(rows.X)),
-            test_size=self.validation_fraction,
-            random_state=self._seed,
-            stratify=None if self._multilabel else rows.y,
-        )
-        if len(held) < 2:
-            raise ValueError(
-                f"early_stopping would judge by {len(held)} row; raise validation_fraction, "
-                f"{self.validation_fraction} now, or use more rows."
-            )
-        weights = [None if rows.weight is None else rows.weight[part] for part in (kept, held)]
-        return (
-            Rows(rows.X[kept], rows.y[kept], weights[0]),
-            Rows(rows.X[held], rows.y[held], weights[1]),
-        )
-
-    def _scorer(self, rows: Rows) -> Callable[[NDArray], float]:
-        """Return θ -> weighted accuracy on rows (multilabel: all labels of a row right)."""
-        asked = logit_network(self.network_)
-
-        def accuracy(theta: NDArray) -> float:
-            values = asked.forward(theta, rows.X)
-            if self._multilabel:
-                no, yes = log_probabilities(values, asked)
-                right = ((yes > no) == (rows.y > 0.5)).all(axis=1)
-            else:
-                right = log_distribution(values, asked).argmax(axis=1) == rows.y
-            return float(np.average(right, weights=rows.weight))
-
-        return accuracy
-
-    def _fit_all_rows(self, rows: Rows) -> None:
-        """Train by L-BFGS, all rows at every step."""
-        network = self.network_
-        penalty = ElasticNet(weights_only(network.layout), l2=float(self.alpha))
-        objective = Objective(network, rows.X, rows.y, rows.weight, penalty)
-        total = objective.total_weight
-        outcome = lbfgs.minimise(
-            objective,
-            self.theta_,
-            enough=lambda theta: True,
-            max_iter=int(self.max_iter),
-            gradient_tolerance=self.tol * total,
-            value_tolerance=2.0**-52 * 1e7,
-        )
-        self.theta_ = outcome.theta
-        self.loss_ = self.best_loss_ = objective.value(outcome.theta) / total
-        self.best_validation_score_ = None
-        self.n_iter_ = max(outcome.n_iter, 1)
-        self.t_ += self.n_iter_ * len(rows.X)
-        if outcome.n_iter >= self.max_iter:
-            warnings.warn(
-                f"not converged: mean loss {self.loss_:.6g} after max_iter={self.max_iter} steps "
-                "of lbfgs; raise max_iter, or tol.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
 
     def predict(self, X: Any) -> NDArray:
         """Predict the class of every row, (n_rows,); multilabel: (n_rows, n_labels) of 0 and 1."""

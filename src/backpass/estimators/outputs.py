@@ -24,9 +24,10 @@ BINARY = (
 def logit_network(network: Network) -> Network:
     """Return a network of the same θ that ends with logits, in float64.
 
-    It is the given one without its Sigmoid or LogSoftmax. Where no logits exist (a BCELoss without a Sigmoid before it) it ends as the given one. float64
-    because a row's prediction shall not depend on which rows are predicted beside it: in float32
-    BLAS's order of addition shows in the seventh digit.
+    It is the given one without its Sigmoid or LogSoftmax. Where no logits exist (a BCELoss without
+    a Sigmoid before it) it ends as the given one. float64 because a row's prediction shall not
+    depend on which rows stand beside it: in float32 BLAS's order of addition shows in the
+    seventh digit.
     """
     last = network.steps[-1].layer
     joint = None if last is None else joint_rule(last, network.loss)

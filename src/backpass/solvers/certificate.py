@@ -66,7 +66,8 @@ def duality_gap(
     """Bound the gap by a point of the dual problem; needs a penalty on all that is no intercept.
 
     Theorem. For any rows π'_i of class probabilities with ∑_i w_i (π'_i - y_i) = 0 in every class
-    (the intercepts' condition), the minimum is at least D = ∑ w_i entropy(π'_i) - Ω*(-Xᵀ w(π' - y)).
+    (the intercepts' condition), the minimum is at least
+    D = ∑ w_i entropy(π'_i) - Ω*(-Xᵀ w (π' - y)).
     With π' = π at the minimum D is the minimum.
 
     Away from it ∑ w (π - y) = e is not zero. Mixing every π_i with one constant distribution q by a

@@ -1,7 +1,7 @@
 """The minibatch trainer: epochs of small steps, each along the gradient of a few rows.
 
 It sees an objective over row numbers and a rule for steps, and knows no layer. Everything that
-changes is in a `Run`, plain numbers and arrays, so training can be looked at, stopped and taken up again.
+changes is in a `Run`, plain numbers and arrays, so training can be stopped and taken up again.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def minimise(objective: Curved, theta: Vector, enough: Certify, max_iter: int) -
     """Minimise a smooth convex objective from θ.
 
     enough(θ, value, gradient, factor of H) tells whether this θ is certified. Steps are halved
-    until Armijo's condition holds, so that the value never rises; where rounding lets no step lower it,
-    the method ends as 'stalled'.
+    until Armijo's condition holds, so that the value never rises; where rounding lets no step lower
+    it, the method ends as 'stalled'.
     """
     value, grad = objective.smooth_value_and_gradient(theta)
     for n_iter in range(max_iter + 1):
