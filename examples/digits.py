@@ -13,7 +13,7 @@ import backpass as bp
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X / 16, y, random_state=0, stratify=y)
 
-model = bp.MLPClassifier(hidden_layer_sizes=(32,), max_iter=60, tol=0.0, random_state=0)
+model = bp.MLPClassifier((32,), learning_rate_init=0.01, early_stopping=True, random_state=0)
 model.fit(X_train, y_train)
 print(f"held-out accuracy: {model.score(X_test, y_test):.3f}")
 
