@@ -162,10 +162,11 @@ class LinearObjective(Objective):
         """Tell whether a curvature matrix of this many parameters is worth forming."""
         return self.n_parameters <= 1500
 
-    def curvature(self, theta: Vector) -> NDArray[np.float64]:
+    def curvature(self, theta: Vector, definite: bool = True) -> NDArray[np.float64]:
         """Return ∂²/∂θ² of the smooth part, (n_parameters, n_parameters).
 
-        Along null directions of θ (see `_null_projector`) the curvature is 0; it is given the mean
+        Along null directions of θ (see `_null_projector`) the curvature is 0; where it is to be
+        definite, it is given the mean
         of the diagonal there, so that it can be factorised. The gradient has no component along
         them, so Newton steps stay what they are.
         """
@@ -196,7 +197,8 @@ class LinearObjective(Objective):
         matrix = np.empty_like(total)
         matrix[np.ix_(places, places)] = total
         matrix[np.diag_indices_from(matrix)] += self.penalty.smooth_curvature()
-        matrix += np.diag(matrix).mean() * self._null_projector
+        if definite:
+            matrix += np.diag(matrix).mean() * self._null_projector
         return matrix
 
     def largest_row_form(self, inverse: NDArray[np.float64]) -> float:

@@ -42,37 +42,47 @@ def read_for_fit(
     X: Any,
     missing: str,
     reference: Mapping[str, str] | None = None,
+    standardize: bool = False,
 ) -> Columns:
     """Return X as an array, learning an encoding where it is a table with more than numbers.
 
     Sets n_features_in_ and feature_names_in_ on the estimator. missing: "raise", "drop" or
     "indicator". reference: None gives every level of a category a coefficient; a mapping leaves
-    out the level named, or the first.
+    out the level named, or the first. standardize: whether numbers of an encoded table are
+    centred and scaled.
     """
     if missing not in ("raise", "drop", "indicator"):
         raise ValueError(f"missing is {missing!r}; it is 'raise', 'drop', 'indicator' or None.")
     if is_table(X) and not is_numeric_frame(X):
-        return _learn(estimator, X, missing, reference)
+        return _learn(estimator, X, missing, reference, standardize)
     if missing == "raise" or sparse.issparse(X) or is_table(X):
         return Columns(dense(validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS)), None)
     array = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite="allow-nan")
     if not np.isnan(array).any():
         return Columns(array, None)
-    return _encoded(_as_table(array), missing, reference)
+    return _encoded(_as_table(array), missing, reference, standardize)
 
 
-def _learn(estimator: Any, X: Any, missing: str, reference: Mapping[str, str] | None) -> Columns:
+def _learn(
+    estimator: Any,
+    X: Any,
+    missing: str,
+    reference: Mapping[str, str] | None,
+    standardize: bool,
+) -> Columns:
     """Learn an encoding from a table and note the table's columns on the estimator."""
     table = as_table(X)
     estimator.n_features_in_ = table.num_columns
     estimator.feature_names_in_ = np.array(table.column_names, dtype=object)
-    return _encoded(table, missing, reference)
+    return _encoded(table, missing, reference, standardize)
 
 
-def _encoded(table: Any, missing: str, reference: Mapping[str, str] | None) -> Columns:
+def _encoded(
+    table: Any, missing: str, reference: Mapping[str, str] | None, standardize: bool
+) -> Columns:
     from backpass.encoding import Encoding
 
-    encoding = Encoding.learn(table, missing=missing, reference=reference)
+    encoding = Encoding.learn(table, missing=missing, reference=reference, standardize=standardize)
     if missing != "drop":
         return Columns(encoding.transform(table), encoding)
     complete = encoding.complete_rows(table)

@@ -32,10 +32,11 @@ from backpass.network import Network
 from backpass.objective import LinearObjective
 from backpass.penalties import ElasticNet
 from backpass.runner import reproducible
-from backpass.solvers import lbfgs, newton, proximal
+from backpass.solvers import lbfgs, newton, prox_newton, proximal
 from backpass.solvers.outcome import Outcome
 
-NOT_YET = ("newton-cg", "prox-newton")
+NOT_YET = ("newton-cg",)
+SOLVERS = ("auto", "newton", "lbfgs", "prox-newton")
 
 
 class LogisticRegression(NetworkClassifier):
@@ -58,8 +59,9 @@ class LogisticRegression(NetworkClassifier):
     reference : {column: level}, baselines of categorical columns at C=inf.
     tol : the fit stops when the certified gap is at most tol · null_objective_.
     max_iter : most steps of the solver.
-    solver : "auto", "newton" (a curvature matrix is formed) or "lbfgs". With l1_ratio > 0 "auto"
-        takes accelerated proximal gradient steps.
+    solver : "auto", "newton" and, for l1_ratio > 0, "prox-newton" (a curvature matrix is formed),
+        or "lbfgs". "auto" takes the Newton methods up to 1500 unknowns; above that it takes L-BFGS,
+        and for l1_ratio > 0 accelerated proximal gradient steps.
     warm_start : start from the last fit's coefficients.
     n_jobs : threads; -1 for all cores this process may use, None for joblib's context.
     random_state : ignored, the solvers are deterministic.
@@ -227,6 +229,9 @@ class LogisticRegression(NetworkClassifier):
         elif solver == "lbfgs":
             first = 1e-4 * objective.total_weight
             outcome = lbfgs.minimise(objective, start, certifier, self.max_iter, first)
+        elif solver == "prox-newton":
+            promising = 10.0 * certifier.target
+            outcome = prox_newton.minimise(objective, start, certifier, self.max_iter, promising)
         else:
             step = 4.0 / objective.total_weight
             outcome = proximal.minimise(objective, start, certifier, self.max_iter, step)
@@ -235,12 +240,12 @@ class LogisticRegression(NetworkClassifier):
 
     def _chosen_solver(self, objective: LinearObjective) -> str:
         if self.l1_ratio > 0.0 and np.isfinite(self.C):
-            if self.solver != "auto":
+            if self.solver not in ("auto", "prox-newton"):
                 raise ValueError(
                     f"solver={self.solver!r} cannot minimise an L1 penalty; use solver='auto'."
                 )
-            return "proximal"
-        if self.solver != "auto":
+            return "prox-newton" if objective.fits_curvature else "proximal"
+        if self.solver not in ("auto", "prox-newton"):
             return self.solver
         return "newton" if objective.fits_curvature else "lbfgs"
 
@@ -336,8 +341,8 @@ class LogisticRegression(NetworkClassifier):
             raise ValueError("firth=True is not available yet; firth=False maximises without it.")
         if self.solver in NOT_YET:
             raise ValueError(f"solver={self.solver!r} is not available yet; use solver='auto'.")
-        if self.solver not in ("auto", "newton", "lbfgs"):
-            raise ValueError(f"solver is {self.solver!r}; it is 'auto', 'newton' or 'lbfgs'.")
+        if self.solver not in SOLVERS:
+            raise ValueError(f"solver is {self.solver!r}; it is one of {', '.join(SOLVERS)}.")
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,11 @@ class MLPClassifier(NetworkClassifier):
     coefs_, intercepts_ : weights (n_in, n_out) and biases (n_out,) per layer; not for network=.
     network_, theta_ : the network and its parameters, so that the fit can be traced.
     encoding_ : how columns of a table were encoded; None where X was an array.
+
+    Notes
+    -----
+    Arrays, and pandas frames of numbers alone, go in as they are, so scale them as for any
+    network. A table with categories or missing values is encoded, its numbers centred and scaled.
     """
 
     loss_curve_: list[float]
@@ -231,7 +236,9 @@ class MLPClassifier(NetworkClassifier):
                 f"{type(self).__name__}: requires y to be passed, but the target y is None."
             )
         if learn_columns:
-            columns = read_for_fit(self, X, "indicator" if is_table(X) else "raise")
+            columns = read_for_fit(
+                self, X, "indicator" if is_table(X) else "raise", standardize=True
+            )
             self.encoding_, array = columns.encoding, columns.X
         else:
             array = read_for_predict(self, X)
