@@ -1,4 +1,4 @@
-"""What the tests of the engine draw from: every layer and loss of the package, with rows and labels.
+"""What the tests of the engine draw from: every layer and loss, with rows and labels for them.
 
 The classes are found by walking the package, so a new one without an example here fails a test.
 """

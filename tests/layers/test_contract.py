@@ -8,8 +8,6 @@ import pickle
 import numpy as np
 import pytest
 from hypothesis import given
-
-import backpass as bp
 from tests.strategies import (
     EVERY_LAYER,
     LAYER_CLASSES,
@@ -21,6 +19,8 @@ from tests.strategies import (
     row_counts,
     seeds,
 )
+
+import backpass as bp
 
 every_layer = pytest.mark.parametrize("layer", EVERY_LAYER, ids=identity)
 EPS = np.finfo(np.float64).eps

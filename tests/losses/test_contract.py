@@ -9,9 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
-import backpass as bp
-from backpass.check.differences import derivative
 from tests.strategies import (
     EVERY_LOSS,
     LOSS_CLASSES,
@@ -22,6 +19,9 @@ from tests.strategies import (
     row_counts,
     seeds,
 )
+
+import backpass as bp
+from backpass.check.differences import derivative
 
 every_loss = pytest.mark.parametrize("loss", EVERY_LOSS, ids=identity)
 widths = st.integers(2, 5)
