@@ -1,0 +1,1 @@
+"""Numbers from elsewhere that the engine is held to, with the scripts that make them."""
