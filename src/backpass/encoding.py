@@ -177,6 +177,22 @@ class Encoding:
         """Mark the rows, (n_rows,), that have a value in every column that the model uses."""
         return np.asarray(_complete(self._matched(as_table(table))))
 
+    def usable_rows(self, table: Any) -> NDArray[np.bool_]:
+        """Mark the rows, (n_rows,), that `transform` takes: for some policies the complete ones.
+
+        Where missing values may not be, neither may values that the fit did not see.
+        """
+        table = self._matched(as_table(table))
+        usable = np.ones(table.num_rows, dtype=bool)
+        for column in self.columns:
+            if self._takes_missing(column):
+                continue
+            if isinstance(column, Category):
+                usable &= level_codes(table[column.name], column)[0] >= 0
+            else:
+                usable &= ~is_missing(table[column.name])
+        return usable
+
     def codes(self, table: Any) -> Codes:
         """Encode a table, columns matched by name in any order; further columns are ignored.
 
@@ -201,10 +217,7 @@ class Encoding:
                 gone = np.isnan(value)
                 lost = int(np.count_nonzero(gone))
                 numbers.extend(self._number_columns(column, value, gone))
-            # Where there is a baseline, zeros in all of a category's columns mean that.
-            if lost and (
-                self.missing != "indicator" or getattr(column, "baseline", None) is not None
-            ):
+            if lost and not self._takes_missing(column):
                 absent[column.name] = lost
         _refuse_missing(absent, table.num_rows, unseen, at_fit=False)
         return Codes(
@@ -285,6 +298,13 @@ class Encoding:
     def _matched(self, table: pa.Table) -> pa.Table:
         _refuse_absent(table.column_names, self.column_names)
         return table.select(self.column_names)
+
+    def _takes_missing(self, column: Column) -> bool:
+        """Say whether a missing or unseen value of a column has a place in the model."""
+        if self.missing != "indicator":
+            return False
+        # Where there is a baseline, zeros in all of a category's columns mean that.
+        return isinstance(column, Number) or column.own_category or column.baseline is None
 
     def _number_columns(
         self, column: Number, value: NDArray[np.float64], gone: NDArray[np.bool_]

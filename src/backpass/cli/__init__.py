@@ -1,1 +1,90 @@
-"""The command line: arguments to estimators, no numerics."""
+"""The command line: arguments to estimators, words and tables to the terminal, no numerics.
+
+`main` is what the `backpass` script calls. It is apart from the commands because it holds the one
+promise that they share: results on stdout, one line per error on stderr, never a traceback, and
+the exit status 0 (done), 2 (wrong usage), 1 (anything wrong with data or model), 130 (Ctrl-C).
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit status."""
+    try:
+        with _terminated_like_interrupted():
+            return _run(arguments)
+    except KeyboardInterrupt:
+        _say("interrupted; nothing was written.")
+        return 130
+    except BrokenPipeError:
+        # The reader, `head` say, has seen enough. Python would complain once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except Exception as error:
+        if os.environ.get("BACKPASS_TRACEBACK"):
+            raise
+        _say(_one_line(error))
+        return 1
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    import typer
+
+    from backpass.cli.app import app
+
+    # Where its base classes live differs between Typer's versions.
+    usage_error: Any = typer.BadParameter.__mro__[1]
+    try:
+        status = app(args=arguments, prog_name="backpass", standalone_mode=False)
+    except typer.Abort:
+        raise KeyboardInterrupt from None
+    except usage_error as error:
+        command = getattr(getattr(error, "ctx", None), "command_path", "backpass")
+        _say(f"{error.format_message().rstrip('.')}; see `{command} --help`.")
+        return 2
+    sys.stdout.flush()
+    return status if isinstance(status, int) else 0
+
+
+def _say(sentence: str) -> None:
+    print(f"backpass: error: {sentence}", file=sys.stderr)
+
+
+def _one_line(error: Exception) -> str:
+    """Say in one line what went wrong, as users can act on it."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    if isinstance(error, MemoryError):
+        return "not enough memory for this data."
+    sentence = " ".join(str(error).split())
+    if isinstance(error, ValueError | OSError):
+        return sentence
+    return (
+        f"unexpected {type(error).__name__}: {sentence}. This is a fault of backpass; please "
+        "report it with what BACKPASS_TRACEBACK=1 shows."
+    )
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM unwind the stack as Ctrl-C does, so that no half-written file stays."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def leave(*_: Any) -> None:
+        sys.exit(128 + signal.SIGTERM)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

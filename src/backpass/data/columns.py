@@ -380,3 +380,25 @@ def as_words(cells: Any) -> Any:
         if pc.all(pc.equal(cells, pc.trunc(cells))).as_py():
             cells = cells.cast(pa.int64(), safe=False)
     return cells.cast(pa.string())
+
+
+def as_category(cells: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return a column as a categorical one, levels sorted; so declared, it is not judged again."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    words = as_words(cells)
+    levels = _sorted_levels(pc.unique(words.drop_null()).to_pylist())
+    dictionary = pa.array(levels, words.type)
+    codes = pc.index_in(words, value_set=dictionary)
+    chunks = [pa.DictionaryArray.from_arrays(chunk, dictionary) for chunk in codes.chunks]
+    return pa.chunked_array(chunks, pa.dictionary(pa.int32(), words.type))
+
+
+def kind_of_type(cells: pa.ChunkedArray) -> Kind:
+    """Say how another file's cells of this column are to be read."""
+    import pyarrow as pa
+
+    if holds_text(cells):
+        return "text"
+    return "boolean" if pa.types.is_boolean(cells.type) else "number"

@@ -1,0 +1,81 @@
+"""The coefficients of a fitted linear model, named and on both scales."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+_MOST_CLASS_COLUMNS = 6
+
+
+@dataclass(frozen=True)
+class Coefficient:
+    """One number of `coef_`. of: the class whose logit it adds to.
+
+    per_deviation: the same for one standard deviation of its column, the scale on which
+    coefficients compare; None where a model does not know its columns' deviations.
+    """
+
+    name: str
+    of: str
+    value: float
+    per_deviation: float | None
+
+    def to_document(self) -> dict[str, Any]:
+        """Return the coefficient for JSON."""
+        return {"name": self.name, "class": self.of, **asdict(self)} | {}
+
+
+def coefficients(model: Any) -> list[Coefficient]:
+    """List a LogisticRegression's coefficients, columns in order, classes within; no intercepts."""
+    scales = None if model.encoding_ is None else model.encoding_.scales
+    classes = [str(label) for label in model.classes_.tolist()]
+    of = classes[1:] if len(classes) == 2 else classes
+    return [
+        Coefficient(
+            str(name),
+            of[k],
+            float(model.coef_[k, j]),
+            None if scales is None else float(model.coef_[k, j] * scales[j]),
+        )
+        for j, name in enumerate(model.coef_names_)
+        for k in range(len(of))
+    ]
+
+
+def most_influential(listed: list[Coefficient], count: int) -> list[Coefficient]:
+    """Return the largest coefficients by what one standard deviation of their column changes."""
+
+    def size(coefficient: Coefficient) -> float:
+        known = coefficient.per_deviation
+        return abs(coefficient.value if known is None else known)
+
+    return sorted(listed, key=size, reverse=True)[:count]
+
+
+def table_rows(model: Any) -> tuple[list[str], list[list[float | str | None]]]:
+    """Return heads and rows of the full table: one line per column of the model, intercept first.
+
+    Up to six classes stand side by side; more are listed one below the other, class by class.
+    """
+    listed = coefficients(model)
+    classes = [str(label) for label in model.classes_.tolist()]
+    if len(classes) == 2:
+        rows: list[list[float | str | None]] = [["(intercept)", float(model.intercept_[0]), None]]
+        rows += [[c.name, c.value, c.per_deviation] for c in listed]
+        return ["", "coefficient", "per std. dev."], rows
+    if len(classes) <= _MOST_CLASS_COLUMNS:
+        rows = [["(intercept)", *map(float, model.intercept_)]]
+        rows += [
+            [str(name), *map(float, column)]
+            for name, column in zip(model.coef_names_, np.transpose(model.coef_), strict=True)
+        ]
+        return ["", *classes], rows
+    rows = [
+        [of, "(intercept)", float(b), None] for of, b in zip(classes, model.intercept_, strict=True)
+    ]
+    rows += [[c.of, c.name, c.value, c.per_deviation] for c in listed]
+    rows.sort(key=lambda row: classes.index(str(row[0])))
+    return ["class", "", "coefficient", "per std. dev."], rows

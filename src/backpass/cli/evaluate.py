@@ -1,0 +1,48 @@
+"""`backpass evaluate`: a saved model measured on a file with known classes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from backpass.cli import saved, words
+from backpass.cli.measuring import measured
+from backpass.cli.rows import read_labelled
+from backpass.cli.terminal import progress, results, warn
+from backpass.modelfile import FitRecord, ModelFileError
+
+
+def run(model_path: Path, data: Path, target: str | None, as_json: bool) -> None:
+    """Print the model's measures beside the trivial model's, or one JSON object."""
+    with progress(f"measuring on {data.name}", silent=as_json):
+        model = saved.open_model(model_path)
+        record: FitRecord | None = getattr(model, "fit_record_", None)
+        column = target or (None if record is None else record.target)
+        if column is None:
+            raise ModelFileError(
+                f"{model_path.name}: does not say which column it predicts; name it with --target."
+            )
+        rows = read_labelled(
+            data,
+            column,
+            weight=None if record is None else record.weight,
+            missing_values=saved.missing_values(model),
+            kinds=saved.kinds(model),
+        )
+        notes = list(rows.notes)
+        shares = None if record is None else np.array(record.class_totals)
+        scores, trivial = measured(model, rows, column, shares, notes, data)
+    warn(notes)
+    if as_json:
+        answer = {
+            **scores.to_document(),
+            "trivial": None if trivial is None else trivial.to_document(),
+            "warnings": notes,
+        }
+        print(json.dumps(answer, allow_nan=False))
+        return
+    console = results()
+    console.print(f"[bold]{model_path.name} on {data.name} → {column}[/bold]")
+    console.print(words.measures([("this model", scores), ("class shares only", trivial)]))

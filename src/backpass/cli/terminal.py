@@ -1,0 +1,72 @@
+"""The terminal: where results, progress and warnings go, and what the process cost."""
+
+from __future__ import annotations
+
+import os
+import resource
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+
+from rich.console import Console
+
+_PIPED_WIDTH = 160  # nothing is cut to fit where no window is; longer lines are for `--json`
+
+
+def results() -> Console:
+    """Return a console on stdout: with colours on a terminal, plain when piped."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
+
+
+def progress(doing: str, silent: bool = False) -> AbstractContextManager[object]:
+    """Show what is being done on stderr while it is, if that is a terminal."""
+    if silent or not sys.stderr.isatty():
+        return nullcontext()
+    return Console(stderr=True).status(doing)
+
+
+@contextmanager
+def collected_warnings(notes: list[str]) -> Iterator[None]:
+    """Append the text of every warning that is raised inside to `notes`, instead of printing it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        # Hints of libraries to their own callers are nothing that a user of a command can act on.
+        for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+            warnings.simplefilter("ignore", category)
+        yield
+    notes.extend(dict.fromkeys(str(warning.message) for warning in caught))
+
+
+def warn(notes: list[str]) -> None:
+    """Print notes on stderr, a line each."""
+    for note in notes:
+        print(f"backpass: warning: {' '.join(note.split())}", file=sys.stderr)
+
+
+@contextmanager
+def at_most_threads(count: int | None) -> Iterator[None]:
+    """Hold this process to `count` cores, which every library's choice of threads then follows."""
+    if count is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(allowed)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, allowed)
+
+
+def peak_memory_mb() -> float:
+    """Return the most memory that this process has held, in MB of 2^20 bytes."""
+    try:
+        # getrusage's figure starts at what the shell held when it started us; this one does not.
+        with open("/proc/self/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) / 1024.0
+    except OSError:
+        pass
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 1024.0)

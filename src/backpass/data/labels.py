@@ -1,0 +1,74 @@
+"""Class labels as files hold them: words to labels, and back to the classes of a model."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backpass.data.errors import DataError, listed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# A target with more values than this, and a new one in more than every second row, was measured.
+_MANY_CLASSES = 20
+_WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?")
+
+
+def labels_of(words: pa.ChunkedArray, column: str) -> NDArray:
+    """Return a target's cells, none missing: int64 where all are whole numbers, else text.
+
+    Raises DataError where there are fewer than two classes, or where the target is no class at all.
+    """
+    texts = words.to_pylist()
+    distinct = dict.fromkeys(texts)
+    if len(distinct) < 2:
+        raise DataError(
+            f"has {'one class only, ' + listed(distinct) if distinct else 'no labels'}; "
+            "a classifier needs two classes.",
+            column=column,
+        )
+    if len(distinct) > max(_MANY_CLASSES, len(texts) / 2):
+        raise DataError(
+            f"has {len(distinct):,} values in {len(texts):,} rows ({listed(distinct, 3)}), "
+            "so it is no class; --target names the column of classes.",
+            column=column,
+        )
+    if all(_WHOLE.fullmatch(text) for text in distinct):
+        return np.array([int(float(text)) for text in texts], dtype=np.int64)
+    return np.array(texts)
+
+
+def places_of(words: pa.ChunkedArray, classes: NDArray, column: str) -> tuple[NDArray, str | None]:
+    """Return the place in `classes` of every label, (n_rows,), and a note where labels were mended.
+
+    Labels that end with a full stop in this file only are the same labels; that is what the note
+    says. Any other stranger raises DataError showing both sets of labels.
+    """
+    place = {str(label): k for k, label in enumerate(classes.tolist())}
+    texts = words.to_pylist()
+    found = {text: place.get(_spelt(text, place)) for text in dict.fromkeys(texts)}
+    note = None
+    if None in found.values() and all(text.endswith(".") for text in found):
+        found = {text: place.get(text.rstrip(".").rstrip()) for text in found}
+        note = (
+            f"column '{column}': labels end with a full stop here ({listed(found, 3)}); taken off."
+        )
+    strangers = [text for text, k in found.items() if k is None]
+    if strangers:
+        raise DataError(
+            f"has the labels {listed(found)}, the model knows {listed(place)}; "
+            f"{listed(strangers)} is none of them. Spell them alike, or fit with all of them.",
+            column=column,
+        )
+    return np.array([found[text] for text in texts], dtype=np.int64), note
+
+
+def _spelt(text: str, place: dict[str, int]) -> str:
+    """Spell a whole number as the model does: 1.0 and 1 are one label."""
+    if text not in place and _WHOLE.fullmatch(text):
+        return str(int(float(text)))
+    return text
