@@ -100,7 +100,11 @@ def run_console(name: str, block: Block) -> None:
     commands = [line[2:] for line in text.splitlines() if line.startswith("$ backpass")]
     assert commands, f"{name}, line {block.line}: a console block to run has no `$ backpass` line"
     for command in commands:
-        start = [sys.executable, "-c", "from backpass.cli import main; main()"]
+        start = [
+            sys.executable,
+            "-c",
+            "import sys; from backpass.cli import main; sys.exit(main())",
+        ]
         run = subprocess.run(
             [*start, *shlex.split(command)[1:]], capture_output=True, text=True, timeout=120
         )
