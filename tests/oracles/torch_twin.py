@@ -19,8 +19,8 @@ LAYERS = {
     bp.Elementwise: lambda layer, z: F.silu(z),  # the one of tests/strategies.py
 }
 LOSSES = {
-    # Not F.binary_cross_entropy: its derivatives add 1e-12 to the probabilities, so they are wrong
-    # from the tenth digit on where one of these is 1e-3.
+    # Not F.binary_cross_entropy: its second derivative adds 1e-12 to the probabilities, so it is
+    # wrong from the ninth digit on where one of them is 1e-3.
     bp.BCELoss: lambda loss, z, y: -(torch.xlogy(y, z) + torch.xlogy(1 - y, 1 - z)).sum(1),
     bp.BCEWithLogitsLoss: lambda loss, z, y: F.binary_cross_entropy_with_logits(
         z, y, reduction="none"
