@@ -23,14 +23,12 @@ from backpass.data.columns import (
     Column,
     Number,
     column_from_document,
-    is_missing,
     learn_column,
     level_codes,
-    number_values,
-    refuse_unusable,
 )
 from backpass.data.errors import DataError, listed
 from backpass.data.table import as_table, is_table
+from backpass.data.values import is_missing, number_values, refuse_unusable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -390,7 +388,8 @@ def _refuse_missing(
     ]
     more = f" and {len(counts) - 8} more columns" if len(counts) > 8 else ""
     remedy = (
-        "Use missing 'indicator' to fill them in, or 'drop' to leave such rows out."
+        "Fill them in with missing='indicator' (--missing indicator), or leave such rows out with "
+        "missing='drop' (--missing drop)."
         if at_fit
         else "The model was fitted without them, so it cannot place such rows; leave them out, "
         "or fit again with missing 'indicator'."

@@ -48,7 +48,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         raise KeyboardInterrupt from None
     except usage_error as error:
         command = getattr(getattr(error, "ctx", None), "command_path", "backpass")
-        _say(f"{error.format_message().rstrip('.')}; see `{command} --help`.")
+        problem = error.format_message().removeprefix("Invalid value: ").rstrip(".")
+        _say(f"{problem}; see `{command} --help`.")
         return 2
     sys.stdout.flush()
     return status if isinstance(status, int) else 0

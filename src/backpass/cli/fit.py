@@ -26,10 +26,10 @@ from backpass.cli.terminal import (
     warn,
 )
 from backpass.data.cells import MISSING_VALUES
-from backpass.data.columns import kind_of_type
 from backpass.data.errors import DataError
 from backpass.data.labels import labels_of, places_of
 from backpass.data.split import stratified_split
+from backpass.data.values import kind_of_type
 from backpass.encoding import Encoding
 from backpass.modelfile import FitRecord, save
 
@@ -75,6 +75,11 @@ def fit(request: FitRequest) -> Fit:
             model = _fitted(request, rows, labels)
     except DataError as error:
         raise error.in_file(request.data) from None
+    usable = model.encoding_.usable_rows(rows.columns)
+    if not usable.all():  # the fit has left them out by itself
+        lost = words.counted(int(np.count_nonzero(~usable)), "row")
+        notes.append(f"{request.data.name}: {lost} with missing values left out of the fit.")
+        rows = rows.take(usable)
     y, _ = places_of(rows.labels, model.classes_, request.target)
     shares = np.bincount(y, rows.weight).astype(np.float64)
     with progress("measuring", silent):
@@ -88,7 +93,7 @@ def fit(request: FitRequest) -> Fit:
         request.weight,
         MISSING_VALUES if request.missing_values is None else request.missing_values,
         tuple(float(share) for share in shares),
-        len(labels),
+        len(y),
         request.seed,
         None if test is None else test.to_document(),
     )
@@ -250,7 +255,7 @@ def _costs(fitted: Fit) -> list[tuple[str, str]]:
         proof = (
             f"within {gap} of the minimum, proven"
             if model.converged_
-            else f"NOT converged: all that is proven is a distance of {gap} from the minimum at most"
+            else f"NOT converged: proven only to be within {gap} of the minimum"
         )
         said.append(("objective", f"{words.number(model.objective_, 7)}, {proof}"))
         said.append(("passes", f"{model.passes_:.1f} over the rows"))

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backpass.data.cells import MISSING_VALUES
-from backpass.data.columns import as_category, number_values
+from backpass.data.columns import as_category
 from backpass.data.errors import DataError
 from backpass.data.source import read_table
+from backpass.data.values import number_values
 
 if TYPE_CHECKING:
     import pyarrow as pa

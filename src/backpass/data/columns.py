@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from backpass.data import document
 from backpass.data.cells import Kind
 from backpass.data.errors import DataError
+from backpass.data.values import as_words, holds_text, number_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -266,86 +267,6 @@ def _share_scale(count: int, n_rows: int) -> float:
     return math.sqrt(share * (1.0 - share))
 
 
-def holds_text(cells: pa.ChunkedArray) -> bool:
-    """Say whether a column is text or categorical."""
-    import pyarrow as pa
-
-    kind = cells.type
-    return (
-        pa.types.is_string(kind) or pa.types.is_large_string(kind) or (pa.types.is_dictionary(kind))
-    )
-
-
-def refuse_unusable(cells: pa.ChunkedArray, name: str, declared: bool) -> None:
-    """Raise DataError for a column of dates, bytes or nested values."""
-    import pyarrow as pa
-
-    kind = cells.type
-    t = pa.types
-    if t.is_null(kind) or holds_text(cells) or t.is_boolean(kind):
-        return
-    if t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind):
-        return
-    if t.is_temporal(kind):
-        if declared:
-            return
-        raise DataError(
-            f"holds dates or times ({kind}); turn them into numbers (days since an event, month, "
-            f"weekday) beforehand, or leave the column out (--drop '{name}').",
-            column=name,
-        )
-    raise DataError(
-        f"holds {kind} values; columns are numbers, true/false, text or categories. "
-        f"Leave it out (--drop '{name}') or take it apart beforehand.",
-        column=name,
-    )
-
-
-def is_missing(cells: pa.ChunkedArray) -> NDArray[np.bool_]:
-    """Mark missing values: null, and NaN among numbers."""
-    import pyarrow.compute as pc
-
-    return np.asarray(pc.is_null(cells, nan_is_null=True))
-
-
-def number_values(cells: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
-    """Return a column's values as float64 with NaN for missing ones.
-
-    Raises DataError for text, for infinite values (naming the record) and for whole numbers
-    beyond 2^53, which float64 would silently round.
-    """
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if holds_text(cells):
-        example = next((word for word in as_words(cells).to_pylist() if word is not None), "")
-        raise DataError(
-            f"holds text such as '{example}', but held numbers at the fit.", column=name
-        )
-    refuse_unusable(cells, name, declared=False)
-    if pa.types.is_integer(cells.type) and len(cells) > cells.null_count:
-        ends = pc.min_max(cells).as_py()
-        largest = max(abs(ends["min"]), abs(ends["max"]))
-        if largest > 2**53:
-            raise DataError(
-                f"holds the whole number {largest}, beyond 2^53, which would be rounded; if it "
-                f"names rows leave it out (--drop '{name}'), else give it as a float.",
-                column=name,
-            )
-    if pa.types.is_boolean(cells.type):
-        cells = cells.cast(pa.uint8())
-    values = np.asarray(cells.cast(pa.float64(), safe=False), dtype=np.float64)
-    infinite = np.isinf(values)
-    if infinite.any():
-        record = int(infinite.argmax())
-        raise DataError(
-            f"{values[record]} is not a finite number; mend the value or make it a missing one.",
-            record=record + 1,
-            column=name,
-        )
-    return values
-
-
 def level_codes(cells: pa.ChunkedArray, column: Category) -> tuple[NDArray[np.int32], str | None]:
     """Return each row's code, (n_rows,) int32, and an example of a value not seen at the fit.
 
@@ -363,25 +284,6 @@ def level_codes(cells: pa.ChunkedArray, column: Category) -> tuple[NDArray[np.in
     return np.asarray(pc.fill_null(found, fallback), dtype=np.int32), example
 
 
-def as_words(cells: Any) -> Any:
-    """Write a column's values as text; whole numbers without '.0', as files have them."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    kind = cells.type
-    if pa.types.is_dictionary(kind):
-        cells = cells.cast(kind.value_type)
-        kind = cells.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return cells
-    if pa.types.is_floating(kind):
-        cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, kind), cells)
-        # Missing values make pandas turn whole numbers into floats; the levels stay the same.
-        if pc.all(pc.equal(cells, pc.trunc(cells))).as_py():
-            cells = cells.cast(pa.int64(), safe=False)
-    return cells.cast(pa.string())
-
-
 def as_category(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     """Return a column as a categorical one, levels sorted; so declared, it is not judged again."""
     import pyarrow as pa
@@ -393,12 +295,3 @@ def as_category(cells: pa.ChunkedArray) -> pa.ChunkedArray:
     codes = pc.index_in(words, value_set=dictionary)
     chunks = [pa.DictionaryArray.from_arrays(chunk, dictionary) for chunk in codes.chunks]
     return pa.chunked_array(chunks, pa.dictionary(pa.int32(), words.type))
-
-
-def kind_of_type(cells: pa.ChunkedArray) -> Kind:
-    """Say how another file's cells of this column are to be read."""
-    import pyarrow as pa
-
-    if holds_text(cells):
-        return "text"
-    return "boolean" if pa.types.is_boolean(cells.type) else "number"

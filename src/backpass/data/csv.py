@@ -7,6 +7,7 @@ separator by the first records, the header, and one reading per column (see `cel
 from __future__ import annotations
 
 import csv
+import difflib
 import gzip
 import io
 import os
@@ -75,8 +76,11 @@ def refuse_absent(
     absent = [name for name in dict.fromkeys(asked) if name not in names]
     if absent:
         which = "columns" if len(absent) > 1 else "column"
+        close = difflib.get_close_matches(absent[0], names, n=1)
+        meant = f" ('{close[0]}' perhaps?)" if close else ""
         raise DataError(
-            f"has no {which} {listed(absent)}; its columns are {listed(names, 20)}.", file=path
+            f"has no {which} {listed(absent)}{meant}; its columns are {listed(names, 20)}.",
+            file=path,
         )
 
 
@@ -169,8 +173,9 @@ def _explain(message: str, names: list[str]) -> NoReturn:
     record = int(row[1]) if row else None
     ragged = re.search(r"Expected (\d+) columns, got (\d+)", message)
     if ragged:
+        fields = "1 field" if ragged[2] == "1" else f"{ragged[2]} fields"
         raise DataError(
-            f"has {ragged[2]} fields where the header has {ragged[1]}; "
+            f"has {fields} where the header has {ragged[1]}; "
             "mend the record, or put quotes around fields that contain the separator.",
             record=record,
         )

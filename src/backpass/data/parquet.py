@@ -7,10 +7,10 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from backpass.data.cells import MISSING_VALUES, Kind, trimmed
-from backpass.data.columns import as_words
 from backpass.data.csv import refuse_absent
 from backpass.data.errors import DataError
 from backpass.data.table import refuse_bad_names
+from backpass.data.values import as_words
 
 if TYPE_CHECKING:
     import pyarrow as pa

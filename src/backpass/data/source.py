@@ -7,8 +7,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from backpass.data.cells import MISSING_VALUES, Kind
 from backpass.data.errors import DataError
+from backpass.data.values import refuse_infinite
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,16 +40,28 @@ def read_table(
     endings = [ending.lower() for ending in file.suffixes]
     if endings and endings[-1] in (".gz", ".zst"):
         endings.pop()
-    options = {"missing_values": missing_values, "text": text, "drop": drop, "kinds": kinds}
     if endings and endings[-1] in _TEXT_ENDINGS:
-        from backpass.data.csv import read_csv
+        from backpass.data.csv import read_csv as read
+    elif endings and endings[-1] == ".parquet":
+        from backpass.data.parquet import read_parquet as read
+    else:
+        raise DataError(
+            "has an ending that is not known; files are .csv or .tsv (plain, .gz, .zst) or "
+            ".parquet.",
+            file=path,
+        )
+    table = read(path, missing_values=missing_values, text=text, drop=drop, kinds=kinds)
+    _refuse_infinities(table, path)
+    return table
 
-        return read_csv(path, **options)  # type: ignore[arg-type]
-    if endings and endings[-1] == ".parquet":
-        from backpass.data.parquet import read_parquet
 
-        return read_parquet(path, **options)  # type: ignore[arg-type]
-    raise DataError(
-        "has an ending that is not known; files are .csv or .tsv (plain, .gz, .zst) or .parquet.",
-        file=path,
-    )
+def _refuse_infinities(table: pa.Table, path: str | os.PathLike[str]) -> None:
+    """Raise DataError where a number is infinite: only here is its record in the file known."""
+    import pyarrow as pa
+
+    for name in table.column_names:
+        if pa.types.is_floating(table[name].type):
+            try:
+                refuse_infinite(np.asarray(table[name], dtype=np.float64), name)
+            except DataError as error:
+                raise error.in_file(path) from None

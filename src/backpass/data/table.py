@@ -62,7 +62,7 @@ def refuse_bad_names(names: list[str], file: Any = None) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(
-            f"the column names {listed(twice)} stand more than once; rename all but one of each.",
+            f"has more than one column called {listed(twice)}; rename all but one.",
             file=file,
         )
 
