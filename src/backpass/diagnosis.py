@@ -18,7 +18,7 @@ from backpass.theta import Layout
 
 def refuse_nonfinite(
     steps: Sequence[Step],
-    loss: Loss,
+    loss: Loss | None,
     layout: Layout,
     theta: NDArray,
     tape: Tape,
@@ -28,7 +28,8 @@ def refuse_nonfinite(
     """Raise for the first non-finite value of a pass, in the order in which values arise.
 
     ValueError: in θ, or in X (row and column). FloatingPointError: made inside, by the layer named.
-    Returns where all is finite after all (values above 1e154 raise false alarms).
+    Returns where all is finite after all (values above 1e154 raise false alarms). loss, grad: None
+    where the pass went up to there only; the tape then still holds those of another pass.
     """
     place = _first_bad(theta)
     if place is not None:
@@ -45,7 +46,8 @@ def refuse_nonfinite(
         )
     for L, step in enumerate(steps):
         _refuse(tape.z[L + 1], f"the output of {step}", first_row)
-    _refuse(tape.loss[:, None], f"the loss, {loss!r}", first_row)
+    if loss is not None:
+        _refuse(tape.loss[:, None], f"the loss, {loss!r}", first_row)
     if grad is None:
         return
     for L in reversed(range(1, len(steps))):
@@ -53,7 +55,7 @@ def refuse_nonfinite(
     _refuse(tape.delta[len(steps)], f"the δ of the loss, {loss!r}", first_row)
     place = _first_bad(grad)
     if place is not None:
-        name, entry = layout.name_at(place[0])
+        name, entry = layout.name_at(place[-1])
         raise FloatingPointError(
             f"the gradient of '{name}'{list(entry)} is {grad[place]}: a product or sum overflowed. "
             "Scale the columns of X down, or use smaller parameters."

@@ -173,7 +173,7 @@ class Network:
 
         def part(tape: Tape, cut: Batch, start: int) -> None:
             forward_pass(self.steps, params, tape.z)
-            self._refuse_nonfinite(self.steps, vector, tape, start, tape.squares())
+            self._refuse_nonfinite(self.steps, vector, tape, start, tape.squares(), loss=False)
             out[start : start + tape.n_rows] = tape.z[-1]
 
         for _ in each_slice(self, batch, levels, self.dtype, part):
@@ -214,7 +214,7 @@ class Network:
         def part(tape: Tape, cut: Batch, start: int) -> None:
             rows = out[start : start + tape.n_rows]
             self._pass(tape, cut, params, self._by_step(rows), "gradient_per_row")
-            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, tape.squares())
+            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, tape.squares(), rows)
 
         for _ in each_slice(self, batch, self._evaluated(levels), self.dtype, part):
             pass
@@ -241,7 +241,7 @@ class Network:
             grad = np.empty_like(pair)
             self._pass(tape, cut, params, self._by_step(grad), dual=True)
             squares = tape.squares() + float(np.vdot(grad, grad))
-            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, squares)
+            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, squares, grad)
             return (grad[1],)
 
         return sum_slices(self, batch, self._evaluated(levels), self.dtype, part, lanes=2)[0]
@@ -312,7 +312,8 @@ class Network:
                 self._pass(tape, cut, given, self._by_step(grad) if with_gradient else None)
                 cost = _weighted_sum(tape.loss, cut.weight)
                 squares = tape.squares() + float(grad.dot(grad))
-            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, squares + cost, grad)
+            seen = grad if with_gradient else None
+            self._refuse_nonfinite(self.evaluated_steps, vector, tape, start, squares + cost, seen)
             return np.array(cost), grad
 
         return sum_slices(self, batch, self._evaluated(levels), self.dtype, part)
@@ -377,8 +378,13 @@ class Network:
         start: int,
         squares: float,
         grad: NDArray | None = None,
+        loss: bool = True,
     ) -> None:
-        """Raise where a pass met inf or nan, seen from the sum of squares of all that it wrote."""
+        """Raise where a pass met inf or nan, seen from the sum of squares of all that it wrote.
+
+        grad: None where the pass had no δ, loss: False where it had no loss. What a tape holds of
+        these is then from another pass.
+        """
         # A Linear hands inf and nan of X and θ on to z, where they are seen. Other first layers may
         # swallow them (ReLU(-inf) = 0), and without rows there is no z.
         seen = tape.n_rows > 0 and bool(steps) and isinstance(steps[0].layer, Linear)
@@ -386,7 +392,8 @@ class Network:
             math.isfinite(squares)
             and (seen or (np.isfinite(tape.z[0]).all() and np.isfinite(theta).all()))
         ):
-            refuse_nonfinite(steps, self.evaluated_loss, self.layout, theta, tape, start, grad)
+            ended = self.evaluated_loss if loss else None
+            refuse_nonfinite(steps, ended, self.layout, theta, tape, start, grad)
 
 
 def _weighted_sum(loss: NDArray, weight: NDArray | None) -> float:
