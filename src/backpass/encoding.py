@@ -95,6 +95,8 @@ class Encoding:
             refuse_unusable(table[name], name, declared=name in categorical)
         if missing == "raise":
             _refuse_missing(_missing_counts(table), table.num_rows)
+        if table.num_rows == 0:
+            raise DataError("no rows are left to learn from.")
         columns, dropped, n_rows = _learn_columns(table, missing, categorical)
         made = cls(columns, missing, dropped, n_rows, standardize)
         _refuse_same_names(made.coef_names)
@@ -323,27 +325,32 @@ def _learn_columns(
 ) -> tuple[tuple[Column, ...], tuple[tuple[str, str], ...], int]:
     """Return the columns of use, (name, why) of the others, and the number of rows learned from."""
     dropped: list[tuple[str, str]] = []
+    rows = table
     while True:
-        rows = table.filter(_complete(table)) if missing == "drop" else table
-        if rows.num_rows == 0:
-            counts = _missing_counts(table)
-            most = max(counts, key=counts.__getitem__, default=None)
-            hint = f" Column '{most}' alone has {counts[most]:,} missing values." if most else ""
-            raise DataError(f"no rows are left to learn from, of {table.num_rows:,}.{hint}")
         learned = {
             name: learn_column(rows[name], name, name in categorical, missing == "indicator")
-            for name in table.column_names
+            for name in rows.column_names
         }
-        useless = [(name, why) for name, why in learned.items() if isinstance(why, str)]
-        dropped += useless
+        useless = {name: why for name, why in learned.items() if isinstance(why, str)}
+        dropped += useless.items()
         if len(useless) == len(learned):
             reasons = ", ".join(f"'{name}' is {why}" for name, why in dropped[:8])
             raise DataError(f"no column is left that could tell the classes apart: {reasons}.")
-        if not useless or missing != "drop":
+        # Under "drop" a column of no use must not cost the rows where it is missing, so it goes
+        # first; and columns that vary over all rows may not over the complete ones.
+        table = table.drop_columns(list(useless))
+        complete = table.filter(_complete(table)) if missing == "drop" else table
+        if not useless and complete.num_rows == rows.num_rows:
             columns = tuple(column for column in learned.values() if not isinstance(column, str))
             return columns, tuple(dropped), rows.num_rows
-        # Once more without them: a column of no use must not cost the rows where it is missing.
-        table = table.drop_columns([name for name, _ in useless])
+        if complete.num_rows == 0:
+            counts = _missing_counts(table)
+            most = max(counts, key=counts.__getitem__)
+            raise DataError(
+                f"no rows are left to learn from, of {table.num_rows:,}. Column '{most}' alone has "
+                f"{counts[most]:,} missing values."
+            )
+        rows = complete
 
 
 def _side_by_side(columns: list, n_rows: int, dtype: Any) -> NDArray:

@@ -1,4 +1,4 @@
-"""A column's cells as plain values: numbers with NaN for missing ones, or words; what is refused."""
+"""A column's cells as plain values: numbers, NaN where missing, or words; and what is refused."""
 
 from __future__ import annotations
 
