@@ -152,7 +152,8 @@ def test_the_picture_names_every_module_once_and_no_other():
     assert sorted(order) == sorted(there), (
         "docs/architecture.md and src/backpass differ: "
         f"missing from the picture {sorted(there - set(order))}, "
-        f"in it but not in the source {sorted(set(order) - there)}"
+        f"in it but not in the source {sorted(set(order) - there)}, "
+        f"in it twice {sorted({name for name in order if order.count(name) > 1})}"
     )
 
 
