@@ -162,8 +162,11 @@ def test_drop_learns_from_complete_rows_and_useless_columns_cost_none():
     assert encoding.dropped == (("empty", "no values"),)
     assert encoding.complete_rows(pa.table(columns)).tolist() == [True, False, True, False]
     assert [column.mean for column in encoding.columns] == [2.0, 3.5]
-    with pytest.raises(DataError, match=r"no rows are left .* of 2. Column .\w. alone has 1 miss"):
-        learn({"x": [1.0, None], "y": [None, 2.0]}, missing="drop")
+    apart = {"x": [1.0, 2.0, None, None], "y": [None, None, 2.0, 3.0]}
+    with pytest.raises(
+        DataError, match=r"no rows are left .* of 4. Column '\w' alone has 2 missing"
+    ):
+        learn(apart, missing="drop")
 
 
 def test_missing_values_at_predict_only_take_the_mean():

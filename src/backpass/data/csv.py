@@ -14,6 +14,7 @@ import os
 import re
 import zlib
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -120,7 +121,10 @@ def _header(raw: bytes, path: str | os.PathLike[str]) -> tuple[list[str], str, i
     separator = _separator(look)
     lines = list(io.StringIO(look, newline=""))
     reader = csv.reader(lines, delimiter=separator)
-    names = next([field.strip() for field in fields] for fields in reader if fields)
+    try:
+        names = next([field.strip() for field in fields] for fields in reader if fields)
+    except csv.Error as error:
+        raise DataError(f"the header cannot be read: {error}.", file=path) from None
     head = "".join(lines[: reader.line_num])
     if "\ufffd" in head:
         raise DataError(
@@ -134,8 +138,14 @@ def _separator(look: str) -> str:
     """Choose the separator that cuts the first records into the most fields, alike in all."""
 
     def quality(separator: str) -> tuple[bool, int]:
-        reader = csv.reader(io.StringIO(look, newline=""), delimiter=separator)
-        widths = [len(fields) for fields, _ in zip(reader, range(20), strict=False) if fields]
+        widths = []
+        # A cell of more than 128 KiB is an error to Python's reader; the records before it will do.
+        with suppress(csv.Error):
+            for fields in csv.reader(io.StringIO(look, newline=""), delimiter=separator):
+                if fields:
+                    widths.append(len(fields))
+                if len(widths) == 20:
+                    break
         return len(set(widths[:-1])) <= 1, widths[0] if widths else 0
 
     return max(_SEPARATORS, key=quality)
