@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_consistent_length
+from sklearn.utils import assert_all_finite, check_consistent_length
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
 from backpass.data.table import as_table, is_table
 
@@ -120,6 +121,16 @@ def _as_table(array: NDArray) -> Any:
 def dense(X: Any) -> NDArray:
     """Return X as an ndarray. In this first form sparse matrices are written out in full."""
     return X.toarray() if sparse.issparse(X) else X
+
+
+def read_labels(y: ArrayLike) -> NDArray:
+    """Return y as (n_rows,) labels; ValueError where it is none, not finite, or no classes."""
+    if y is None:
+        raise ValueError("fit requires y to be passed, but the target y is None.")
+    labels = column_or_1d(y, warn=True)
+    assert_all_finite(labels, input_name="y")
+    check_classification_targets(labels)
+    return labels
 
 
 def row_weights(

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import log_expit, log_softmax
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from backpass.estimators.base import NetworkClassifier
 from backpass.estimators.certifier import Certifier
@@ -22,6 +21,7 @@ from backpass.estimators.inputs import (
     is_table,
     read_for_fit,
     read_for_predict,
+    read_labels,
     row_weights,
 )
 from backpass.estimators.outputs import entropy
@@ -129,7 +129,7 @@ class LogisticRegression(NetworkClassifier):
     ) -> LogisticRegression:
         """Fit to rows X (n_rows, n_features), labels y (n_rows,) and weights (n_rows,) or None."""
         self._check_parameters()
-        y = self._read_labels(X, y)
+        y = read_labels(y)
         missing = self.missing or _missing_by_default(X, self.C)
         columns = read_for_fit(self, X, missing, self._reference())
         self.encoding_ = columns.encoding
@@ -156,15 +156,6 @@ class LogisticRegression(NetworkClassifier):
         if np.isfinite(self.C):
             return None
         return dict(self.reference or {})
-
-    def _read_labels(self, X: Any, y: ArrayLike) -> NDArray:
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__}: requires y to be passed, but the target y is None."
-            )
-        labels = column_or_1d(y, warn=True)
-        check_classification_targets(labels)
-        return labels
 
     def _problem(self, X: NDArray, y: NDArray, weight: NDArray | None) -> Problem:
         """Write the fit as an objective over centred columns of unit curvature."""

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.validation import check_is_fitted
 
 from backpass.estimators.base import NetworkClassifier
 from backpass.estimators.callbacks import Callback
@@ -21,6 +22,7 @@ from backpass.estimators.inputs import (
     is_table,
     read_for_fit,
     read_for_predict,
+    read_labels,
     row_weights,
 )
 from backpass.estimators.mlp_parameters import check_parameters, hidden_sizes
@@ -231,10 +233,6 @@ class MLPClassifier(NetworkClassifier):
         learn_classes: bool = True,
     ) -> tuple[Rows, bool]:
         """Return rows as arrays, and whether y is multilabel; learn columns and classes."""
-        if y is None:
-            raise ValueError(
-                f"{type(self).__name__}: requires y to be passed, but the target y is None."
-            )
         if learn_columns:
             columns = read_for_fit(
                 self, X, "indicator" if is_table(X) else "raise", standardize=True
@@ -399,10 +397,9 @@ class MLPClassifier(NetworkClassifier):
         return tags
 
 
-def _labels(y: ArrayLike) -> tuple[NDArray, bool]:
+def _labels(y: Any) -> tuple[NDArray, bool]:
     """Return y as (n_rows,) labels, or (n_rows, n_labels) of 0 and 1 with True beside it."""
-    if type_of_target(y) == "multilabel-indicator":
-        dense = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-        return dense, True
-    check_classification_targets(y)
-    return column_or_1d(y, warn=True), False
+    given = y.toarray() if sparse.issparse(y) else np.asarray(y)
+    if given.ndim == 2 and type_of_target(given) == "multilabel-indicator":
+        return given, True
+    return read_labels(y), False

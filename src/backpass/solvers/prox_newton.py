@@ -50,7 +50,7 @@ def minimise(
         # Below this the objective cannot tell better from worse, but the step, which comes from the
         # finer gradient, can; two such steps are worth taking, more would turn in circles.
         rounding = 8.0 * np.finfo(np.float64).eps * abs(value)
-        within_rounding += -predicted <= rounding
+        within_rounding += int(-predicted <= rounding)
         length = 1.0
         while not _falls(
             objective, kink, theta + length * step, value + rounding, length * predicted
