@@ -14,7 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 Runner = Callable[[Callable[[int], Result], int], Iterator[tuple[int, Result]]]
@@ -106,23 +106,35 @@ class _BlasGuard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._holders = 0
-        self._limit = None
+        self._before: list[tuple[Callable[[int], object], int]] = []
 
     def __enter__(self) -> None:
         with self._lock:
             if self._holders == 0:
                 import scipy.linalg  # noqa: F401  # so that SciPy's own BLAS is loaded and seen
-                from threadpoolctl import threadpool_limits
+                from threadpoolctl import ThreadpoolController
 
-                self._limit = threadpool_limits(1, user_api="blas")
+                libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+                self._before = [(_setter(library), library.num_threads) for library in libraries]
+                for set_threads, _ in self._before:
+                    set_threads(1)
             self._holders += 1
 
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._holders -= 1
-            if self._holders == 0 and self._limit is not None:
-                self._limit.restore_original_limits()
-                self._limit = None
+            if self._holders == 0:
+                for set_threads, n_threads in self._before:
+                    set_threads(n_threads)
+
+
+def _setter(library: Any) -> Callable[[int], object]:
+    """Return what sets the threads of a BLAS library, from whatever thread it is called.
+
+    From version 3.8 on threadpoolctl lets only one thread set those of OpenBLAS, the first that
+    asked, and ignores all others silently: a fit in a second thread would run unguarded.
+    """
+    return getattr(library, "_real_set_num_threads", library.set_num_threads)
 
 
 _blas_guard = _BlasGuard()
