@@ -19,15 +19,11 @@ from typing import Any
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
     try:
-        with _terminated_like_interrupted():
+        with _unix_signals():
             return _run(arguments)
     except KeyboardInterrupt:
         _say("interrupted; nothing was written.")
         return 130
-    except BrokenPipeError:
-        # The reader, `head` say, has seen enough. Python would complain once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
     except Exception as error:
         if os.environ.get("BACKPASS_TRACEBACK"):
             raise
@@ -75,8 +71,12 @@ def _one_line(error: Exception) -> str:
 
 
 @contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM unwind the stack as Ctrl-C does, so that no half-written file stays."""
+def _unix_signals() -> Iterator[None]:
+    """Let SIGTERM unwind the stack as Ctrl-C does, so that no half-written file stays behind.
+
+    And let SIGPIPE end the process in silence, as it ends other filters: that `head` has read
+    enough is no fault.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -84,8 +84,11 @@ def _terminated_like_interrupted() -> Iterator[None]:
     def leave(*_: Any) -> None:
         sys.exit(128 + signal.SIGTERM)
 
-    before = signal.signal(signal.SIGTERM, leave)
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, leave)}
+    if hasattr(signal, "SIGPIPE"):
+        before[signal.SIGPIPE] = signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backpass.cli import saved
 from backpass.cli.measuring import as_input
@@ -23,10 +23,8 @@ def run(model_path: Path, data: Path, out: Path | None, proba: bool, ids: Sequen
     with progress(f"predicting {data.name}"):
         predicted = _predicted(model_path, data, proba, ids)
     if out is None:
-        import pyarrow.csv
-
         sys.stdout.flush()
-        pyarrow.csv.write_csv(predicted, sys.stdout.buffer)
+        _write_csv(predicted, sys.stdout.buffer)
         return
     with written_beside(out) as beside:
         if out.suffix == ".parquet":
@@ -34,10 +32,14 @@ def run(model_path: Path, data: Path, out: Path | None, proba: bool, ids: Sequen
 
             pyarrow.parquet.write_table(predicted, beside)
         else:
-            import pyarrow.csv
-
-            pyarrow.csv.write_csv(predicted, beside)
+            _write_csv(predicted, beside)
     print(f"{predicted.num_rows:,} predictions written to {out}", file=sys.stderr)
+
+
+def _write_csv(table: pa.Table, to: Any) -> None:
+    import pyarrow.csv
+
+    pyarrow.csv.write_csv(table, to)
 
 
 def _predicted(model_path: Path, data: Path, proba: bool, ids: Sequence[str]) -> pa.Table:

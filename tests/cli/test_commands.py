@@ -1,0 +1,450 @@
+"""The commands as users type them: what they print, what they write, how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+
+import backpass as bp
+from backpass.cli import main
+from backpass.cli.words import number
+
+PENGUINS = str(resources.files("backpass.data") / "penguins.csv")
+METRICS = ("accuracy", "log_loss", "auc", "brier", "calibration_error")
+
+
+@pytest.fixture
+def run(capfdbinary):
+    """Run a command; return its exit status, stdout and stderr."""
+
+    def command(*arguments):
+        status = main([str(argument) for argument in arguments])
+        out, err = capfdbinary.readouterr()
+        return status, out.decode(), err.decode()
+
+    return command
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    path = tmp_path_factory.mktemp("saved") / "penguins.safetensors"
+    assert main(["fit", PENGUINS, "--target", "species", "--out", str(path), "--quiet"]) == 0
+    return path
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(text, name="t.csv"):
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return to_file
+
+
+def error_line(status, out, err, expected=1):
+    """Return the one line of an error, after checking that there is nothing else."""
+    assert (status, out) == (expected, "")
+    assert err.startswith("backpass: error: ") and err.count("\n") == 1
+    return err.removeprefix("backpass: error: ").strip()
+
+
+def test_fit_prints_what_it_found_in_plain_text_when_piped(run):
+    status, out, err = run("fit", PENGUINS, "--target", "species")
+    assert (status, err) == (0, "")
+    assert "\x1b" not in out
+    assert "penguins.csv → species" in out
+    assert re.search(r"rows +275 to fit on, 69 held out by class, seed 0", out)
+    assert re.search(r"missing +bill_length_mm \d.*sex \d+", out)
+    accuracy = re.search(r"accuracy +(\S+) +(\S+) +(\S+)", out)
+    assert float(accuracy[1]) > 0.95 and float(accuracy[2]) < 0.5
+    assert re.search(r"bill_length_mm +Adelie +-\S+ +-\S+", out)
+    assert re.search(r"objective +\S+, within \S+ of the minimum, proven", out)
+    assert re.search(r"passes .*\n.*cost +\S+ s, peak memory \d+ MB", out)
+
+
+def test_fit_as_json_holds_what_the_text_holds(run, tmp_path):
+    path = tmp_path / "m.safetensors"
+    status, out, _ = run("fit", PENGUINS, "--target", "species", "--json", "--out", path)
+    found = json.loads(out)
+    assert status == 0
+    assert found["n_rows"] == 275 and found["n_features"] == 7
+    assert found["classes"] == ["Adelie", "Chinstrap", "Gentoo"]
+    assert found["converged"] is True and 0.0 <= found["gap"] < 1e-3 * found["objective"]
+    assert found["passes"] > 0 and found["seconds"] > 0 and found["peak_memory_mb"] > 10
+    assert found["model"] == str(path) and found["warnings"] == []
+    for part in ("train", "test", "trivial"):
+        assert set(found[part]) == {*METRICS, "n_rows"}
+    model = bp.load(path)
+    assert len(found["coefficients"]) == model.coef_.size
+    first = found["coefficients"][0]
+    assert first["name"] == "island=Biscoe" and first["class"] == "Adelie"
+    assert first["value"] == model.coef_[0, 0]
+    assert first["per_deviation"] == pytest.approx(model.coef_[0, 0] * model.encoding_.scales[0])
+
+
+def test_fit_says_the_same_twice_and_another_seed_holds_out_others(run):
+    first, again, other = (
+        json.loads(run("fit", PENGUINS, "--target", "species", "--json", "--seed", seed)[1])
+        for seed in (0, 0, 1)
+    )
+    for found in (first, again, other):
+        del found["seconds"], found["peak_memory_mb"]
+    assert first == again
+    assert first["coefficients"] != other["coefficients"]
+
+
+def test_quiet_prints_nothing_and_no_held_out_rows_are_null(run):
+    assert run("fit", PENGUINS, "--target", "species", "--quiet") == (0, "", "")
+    arguments = ("fit", PENGUINS, "--target", "species", "--test-size", "0")
+    found = json.loads(run(*arguments, "--json")[1])
+    assert found["test"] is None and found["n_rows"] == 344
+    assert "none held out" in run(*arguments)[1]
+
+
+def test_the_saved_model_is_the_python_one(run, saved):
+    model = bp.load(saved)
+    assert model.fit_record_.target == "species" and model.fit_record_.n_rows == 275
+    status, out, _ = run("evaluate", saved, PENGUINS, "--json")
+    found = json.loads(out)
+    assert status == 0 and found["n_rows"] == 344 and found["accuracy"] > 0.98
+    assert set(found) == {*METRICS, "n_rows", "trivial", "warnings"}
+    assert "class shares only" in run("evaluate", saved, PENGUINS)[1]
+
+
+def test_predictions_keep_the_order_and_match_columns_by_name(run, saved, tmp_path):
+    table = pa.csv.read_csv(PENGUINS)
+    shuffled = tmp_path / "shuffled.csv"
+    pa.csv.write_csv(table.select(table.column_names[::-1]), shuffled)
+    status, out, _ = run("predict", saved, shuffled, "--proba", "--id", "year,species")
+    found = pa.csv.read_csv(pa.BufferReader(out.encode()))
+    assert status == 0
+    classes = ["Adelie", "Chinstrap", "Gentoo"]
+    proba = [f"proba_{name}" for name in classes]
+    assert found.column_names == ["year", "species", "prediction", *proba]
+    assert found["species"].to_pylist() == table["species"].to_pylist()
+    assert found["year"].to_pylist() == table["year"].to_pylist()
+    P = np.column_stack([found[name].to_numpy() for name in proba])
+    np.testing.assert_allclose(P.sum(axis=1), 1.0, rtol=1e-12)
+    assert found["prediction"].to_pylist() == [classes[k] for k in P.argmax(axis=1)]
+    np.testing.assert_array_equal(P, bp.load(saved).predict_proba(table))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_predictions_to_a_file(run, saved, tmp_path, ending):
+    path = tmp_path / f"p.{ending}"
+    status, out, err = run("predict", saved, PENGUINS, "--out", path)
+    assert (status, out) == (0, "")
+    assert "344 predictions written to" in err
+    found = pa.csv.read_csv(path) if ending == "csv" else pq.read_table(path)
+    assert found.column_names == ["prediction"] and found.num_rows == 344
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_show_lists_every_coefficient(run, saved):
+    status, out, err = run("show", saved)
+    model = bp.load(saved)
+    assert (status, err) == (0, "")
+    squeezed = " ".join(out.split())
+    for name, column in zip(model.coef_names_, model.coef_.T, strict=True):
+        assert f"{name} {' '.join(map(number, column))}" in squeezed
+    assert "(intercept)" in out and "species: Adelie, Chinstrap, Gentoo" in out
+
+
+def test_demo_fits_shows_and_leaves_nothing_behind(run, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run("demo")
+    assert (status, err) == (0, "")
+    assert "held-out rows" in out and "flipper_length_mm (missing)" in out
+    [command] = [
+        line for line in out.splitlines() if line.startswith("  backpass fit ") and "csv" in line
+    ]
+    assert os.listdir(tmp_path) == []
+    assert main([*command.split()[1:], "--quiet"]) == 0  # what it says to type works as it stands
+    assert os.listdir(tmp_path) == ["penguins.safetensors"]
+
+
+def test_a_perceptron_from_the_command_line(run, tmp_path):
+    path = tmp_path / "m.safetensors"
+    arguments = ("fit", PENGUINS, "--target", "species", "--hidden", "8,4", "--out", path)
+    status, out, err = run(*arguments)
+    assert status == 0 and "perceptron, hidden layers [8, 4], on standardised numbers" in out
+    assert not err or err.startswith("backpass: warning: not converged")
+    found = json.loads(run("evaluate", path, PENGUINS, "--json")[1])
+    assert found["accuracy"] > 0.9
+    assert "Linear(n_in=15, n_out=8, bias=True)" in run("show", path)[1]
+    document = json.loads(run(*arguments, "--json")[1])
+    assert document["coefficients"] is None and document["gap"] is None
+
+
+def test_maximum_likelihood_reproduces_the_published_titanic_table(run):
+    path = Path(__file__).parents[3] / "shared" / "data" / "titanic" / "TitanicSurvival.csv"
+    if not path.exists():
+        pytest.skip(f"needs the Titanic table at {path}")
+    status, out, err = run(
+        "fit", path, "--target", "survived", "--drop", "rownames", "--mle", "--missing", "drop",
+        "--test-size", "0", "--json",
+    )  # fmt: skip
+    found = json.loads(out)
+    assert status == 0 and found["n_rows"] == 1046
+    said = "TitanicSurvival.csv: 263 rows with missing values left out of the fit."
+    assert err == f"backpass: warning: {said}\n"
+    values = {c["name"]: c["value"] for c in found["coefficients"]}
+    published = {
+        "sex=male": -2.497845,
+        "age": -0.034393,
+        "passengerClass=2nd": -1.280570,
+        "passengerClass=3rd": -2.289661,
+    }
+    assert values == pytest.approx(published, abs=1.5e-6)
+    assert found["intercepts"] == pytest.approx([3.522074], abs=1.5e-6)
+    assert 2.0 * found["objective"] == pytest.approx(982.45, abs=5e-3)
+
+
+def test_weights_are_repeated_rows(run, write):
+    rng = np.random.default_rng(0)
+    x, noise, w = rng.normal(size=60), rng.normal(size=60), rng.integers(1, 4, 60)
+    lines = [f"{x[i]:.3f},{'ab'[int(x[i] + noise[i] > 0)]},{w[i]}" for i in range(60)]
+    once = write("\n".join(["x,y,w", *lines]))
+    repeated = write("\n".join(["x,y,w", *(l for l in lines for _ in range(int(l[-1])))]), "r.csv")
+    common = ("--target", "y", "--test-size", "0", "--no-standardize", "--json")
+    weighted = json.loads(run("fit", once, "--weight", "w", *common)[1])
+    plain = json.loads(run("fit", repeated, "--drop", "w", *common)[1])
+    assert weighted["objective"] == pytest.approx(plain["objective"], rel=1e-5)
+    for name in METRICS:
+        assert weighted["train"][name] == pytest.approx(plain["train"][name], abs=1e-3)
+
+
+def test_declared_categories_and_left_out_columns(run, write):
+    rows = "".join(f"{i % 3},7,{i / 10},{'no' if i % 2 else 'yes'}\n" for i in range(40))
+    path = write("ses,const,x,y\n" + rows)
+    found = json.loads(run("fit", path, "--target", "y", "--categorical", "ses", "--json")[1])
+    names = [c["name"] for c in found["coefficients"]]
+    assert names == ["ses=0", "ses=1", "ses=2", "x"]
+    assert found["left_out"] == {"const": "always 7"}
+    assert "const (always 7)" in run("fit", path, "--target", "y")[1]
+
+
+def test_a_test_file_whose_labels_end_with_a_full_stop(run, write):
+    rows = [f"{i / 7:.2f}, {'<=50K' if i % 3 else '>50K'}" for i in range(30)]
+    data = write("x,income\n" + "\n".join(rows))
+    test = write("x,income\n" + "".join(f"{row}.\n" for row in rows), "test.csv")
+    status, out, err = run("fit", data, "--target", "income", "--test", test, "--json")
+    assert status == 0 and "labels end with a full stop here" in err
+    found = json.loads(out)
+    assert found["test"] == found["train"] and found["n_rows"] == 30
+
+
+def test_rows_without_a_label_are_left_out_and_said(run, write):
+    path = write("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20)) + "5,\n6,?\n")
+    status, out, err = run("fit", path, "--target", "y", "--json")
+    assert status == 0 and "t.csv: 2 rows have no 'y' and are left out." in err
+    found = json.loads(out)
+    assert found["n_rows"] + found["test"]["n_rows"] == 20
+
+
+def test_one_row_of_a_class_stays_in_the_fit(run, write):
+    path = write("x,y\n" + "".join(f"{i},{'ab'[i % 2]}\n" for i in range(20)) + "50,c\n")
+    found = json.loads(run("fit", path, "--target", "y", "--json")[1])
+    assert found["classes"] == ["a", "b", "c"]
+
+
+USAGE = {
+    "no data": (["fit"], "Missing argument 'DATA'; see `backpass fit --help`."),
+    "no target": (["fit", "x.csv"], "Missing option '--target'"),
+    "no command": (["nonsense"], "No such command 'nonsense'"),
+    "both": (["fit", "x.csv", "--target", "y", "--mle", "--C", "2"], "so it takes no --C"),
+    "hidden": (["fit", "x.csv", "--target", "y", "--hidden", "3,x"], "whole numbers above 0"),
+    "mle": (["fit", "x.csv", "--target", "y", "--hidden", "3", "--mle"], "without --hidden"),
+    "C": (["fit", "x.csv", "--target", "y", "--C", "-1"], "--C -1: it is a number above 0"),
+    "nan": (["fit", "x.csv", "--target", "y", "--C", "nan"], "it is a number above 0"),
+    "size": (["fit", "x.csv", "--target", "y", "--test-size", "1"], "from 0 to below 1"),
+    "test": (["fit", "x", "--target", "y", "--test-size", ".1", "--test", "z"], "choose one"),
+    "out": (["fit", "x.csv", "--target", "y", "--out", "m.pkl"], "ends in .safetensors"),
+    "missing": (["fit", "x", "--target", "y", "--missing", "mean"], "indicator, drop or raise"),
+    "class": (["fit", "x", "--target", "y", "--class-weight", "x"], "only balanced is known"),
+    "drop": (["fit", "x.csv", "--target", "y", "--drop", "a,y"], "both --target and in --drop"),
+    "weight": (["fit", "x.csv", "--target", "y", "--weight", "y"], "both --target and --weight"),
+    "quiet": (["fit", "x", "--target", "y", "--quiet", "--json"], "choose one"),
+    "seed": (["fit", "x", "--target", "y", "--seed", "-1"], "--seed"),
+    "predict": (["predict", "m", "x.csv", "--out", "p.txt"], "name a .csv or a .parquet file"),
+}
+
+
+@pytest.mark.parametrize("name", USAGE)
+def test_wrong_usage_is_one_line_and_exit_2(run, name):
+    arguments, message = USAGE[name]
+    assert message in error_line(*run(*arguments), expected=2)
+
+
+GOOD = "a,b,y\n" + "".join(f"{i % 7},{'pqr'[i % 3]},{'uv'[i % 2]}\n" for i in range(30))
+DATA = {
+    "no column": (
+        GOOD,
+        ["--target", "z"],
+        "t.csv: has no column 'z'; its columns are 'a', 'b', 'y'.",
+    ),
+    "close": (GOOD.replace("y", "income", 1), ["--target", "incom"], "('income' perhaps?)"),
+    "no drop": (GOOD, ["--target", "y", "--drop", "q"], "t.csv: has no column 'q'"),
+    "mixed": (
+        GOOD.replace("\n3,", "\nn/a,", 1),
+        ["--target", "y"],
+        "t.csv, record 4, column 'a': 'n/a' is not a number; 29 other cells of the column are. "
+        "Pass --missing-values 'NA,N/A,NaN,null,?,n/a', or --categorical 'a'.",
+    ),
+    "infinite": (
+        GOOD + "inf,p,u\n",
+        ["--target", "y"],
+        "t.csv, record 31, column 'a': inf is not a finite number",
+    ),
+    "one class": (GOOD.replace("v", "u"), ["--target", "y"], "column 'y': has one class only, 'u'"),
+    "no class": (
+        "a,y\n" + "".join(f"{i},{i / 7:.3f}\n" for i in range(50)),
+        ["--target", "y"],
+        "t.csv, column 'y': has 50 values in 50 rows",
+    ),
+    "weight text": (GOOD, ["--target", "y", "--weight", "b"], "column 'b': holds text such as 'p'"),
+    "weight": (
+        GOOD.replace("\n3,", "\n-3,", 1),
+        ["--target", "y", "--weight", "a"],
+        "t.csv, record 4, column 'a': -3; weights are numbers, 0 or more.",
+    ),
+    "missing": (
+        GOOD.replace("\n3,", "\n,", 1),
+        ["--target", "y", "--mle", "--test-size", "0"],
+        "t.csv: values are missing in 'a' (1) of 30 rows.",
+    ),
+    "names": (
+        "who,a,y\n" + "".join(f"n{i},{i % 7},{'uv'[i % 2]}\n" for i in range(30)),
+        ["--target", "y"],
+        "t.csv, column 'who': holds 24 different texts in 24 rows",
+    ),
+    "only target": ("y\nu\nv\n", ["--target", "y"], "t.csv: "),
+}
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_wrong_data_is_one_line_and_exit_1(run, write, tmp_path, name):
+    text, arguments, message = DATA[name]
+    path = write(text)
+    line = error_line(*run("fit", path, *arguments, "--out", tmp_path / "m.safetensors"))
+    assert message in line
+    assert os.listdir(tmp_path) == ["t.csv"]
+
+
+def test_errors_of_saved_models(run, saved, write, tmp_path):
+    assert "no.csv: there is no such file." in error_line(*run("predict", saved, "no.csv"))
+    assert "no.st: there is no such file" in error_line(*run("show", tmp_path / "no.st"))
+    assert "is not a safetensors file" in error_line(*run("show", PENGUINS))
+    other = write("a,b\n1,2\n")
+    assert "t.csv: has no columns 'island', " in error_line(*run("predict", saved, other))
+    assert "t.csv: has no column" in error_line(*run("evaluate", saved, other))
+    strange = write(Path(PENGUINS).read_text().replace("Gentoo", "Emperor"))
+    line = error_line(*run("evaluate", saved, strange))
+    assert (
+        "t.csv, column 'species': has the labels 'Adelie', 'Emperor', 'Chinstrap', the model"
+        in line
+    )
+    clash = write("prediction," + Path(PENGUINS).read_text().replace("\n", "\n1,").rstrip("1,"))
+    line = error_line(*run("predict", saved, clash, "--id", "prediction"))
+    assert "--id copies 'prediction', which is also the name of an answer" in line
+    line = error_line(
+        *run("fit", PENGUINS, "--target", "species", "--out", "/no/where/m.safetensors")
+    )
+    assert "there is no folder '/no/where' to write to" in line
+
+
+def test_models_of_plain_numbers(run, write, tmp_path):
+    import pandas as pd
+
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(40, 2)), columns=["a", "b"])
+    y = np.where(frame["a"] > 0, "yes", "no")
+    named = bp.LogisticRegression().fit(frame, y)
+    bp.save(named, tmp_path / "named.safetensors")
+    data = tmp_path / "d.csv"
+    frame.assign(y=y)[["y", "b", "a"]].to_csv(data, index=False)
+    status, out, _ = run("predict", tmp_path / "named.safetensors", data)
+    assert (status, out.replace('"', "").split()[1:]) == (0, named.predict(frame).tolist())
+    line = error_line(*run("evaluate", tmp_path / "named.safetensors", data))
+    assert "does not say which column it predicts; name it with --target" in line
+    found = run("evaluate", tmp_path / "named.safetensors", data, "--target", "y", "--json")[1]
+    assert json.loads(found)["accuracy"] > 0.9 and json.loads(found)["trivial"] is None
+    bp.save(bp.LogisticRegression().fit(frame.to_numpy(), y), tmp_path / "bare.safetensors")
+    line = error_line(*run("predict", tmp_path / "bare.safetensors", data))
+    assert "was fitted on an array, whose columns have no names" in line
+    assert "x1" in run("show", tmp_path / "bare.safetensors")[1]
+
+
+def test_an_unexpected_fault_is_one_line_too(run, monkeypatch):
+    def broken(*_, **__):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("backpass.cli.show.load", broken)
+    line = error_line(*run("show", "m.safetensors"))
+    assert line.startswith("unexpected ZeroDivisionError: by zero. This is a fault of backpass")
+
+
+def test_help_and_version(run):
+    status, out, _ = run("--help")
+    assert status == 0
+    for command in ("fit", "predict", "evaluate", "show", "demo"):
+        assert command in out
+        status, help_text, _ = run(command, "--help")
+        assert status == 0 and "Usage: backpass" in help_text
+    assert run("--version") == (0, f"backpass {bp.__version__}\n", "")
+    status, out, _ = run()
+    assert status == 2 and "Usage" in out
+
+
+def script(*arguments, **options):
+    command = [sys.executable, "-c", "import sys; from backpass.cli import main; sys.exit(main())"]
+    return subprocess.Popen([*command, *map(str, arguments)], stderr=subprocess.PIPE, **options)
+
+
+def test_help_imports_nothing_heavy():
+    probe = (
+        "import sys; from backpass.cli import main; status = main(['--help']); "
+        "heavy = {'numpy', 'pyarrow', 'pandas', 'sklearn', 'scipy'} & set(sys.modules); "
+        "sys.exit(f'{heavy}' if heavy or status else 0)"
+    )
+    subprocess.run([sys.executable, "-c", probe], check=True, stdout=subprocess.DEVNULL)
+
+
+@pytest.mark.parametrize(("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_an_interrupted_fit_leaves_nothing(tmp_path, sent, status):
+    rng = np.random.default_rng(0)
+    data = tmp_path / "big.csv"
+    columns = {f"x{j}": rng.normal(size=40_000) for j in range(30)}
+    pa.csv.write_csv(pa.table({**columns, "y": rng.integers(0, 12, 40_000)}), data)
+    process = script(
+        "fit", data, "--target", "y", "--hidden", "200,200", "--out", tmp_path / "m.safetensors"
+    )
+    time.sleep(2.5)  # into reading or fitting, which takes far longer
+    assert process.poll() is None
+    process.send_signal(sent)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == status
+    assert b"Traceback" not in err
+    assert os.listdir(tmp_path) == ["big.csv"]
+
+
+def test_a_reader_that_leaves_early_is_no_fault(saved, tmp_path):
+    process = script("predict", saved, PENGUINS, "--proba", stdout=subprocess.PIPE)
+    process.stdout.close()
+    _, err = process.communicate(timeout=30)
+    assert err == b""
+    assert process.returncode == -signal.SIGPIPE
