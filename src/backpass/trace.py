@@ -7,8 +7,10 @@ the note does: z¹ is the input, the last z is the cost, and its δ is 1.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +60,19 @@ class Path:
 
 
 @dataclass(frozen=True)
+class PathCounts:
+    """How many paths lead from one entry of a parameter to the cost, and what they cost.
+
+    multiplications: those of the paths, each multiplied out by itself.
+    recursion_multiplications: those of the recursion, which computes each δ once.
+    """
+
+    n_paths: int
+    multiplications: int
+    recursion_multiplications: int
+
+
+@dataclass(frozen=True)
 class Paths:
     """The chain rule of one parameter and one row, written out over every path.
 
@@ -94,6 +109,7 @@ class Trace:
     z[L], delta[L]: (n_rows, width of level L), L = 1 for the input. z[-1] is the cost of each row,
     (n_rows, 1), and delta[-1] is 1. gradient: by parameter name, summed over rows. cost: the sum.
     notes: sentences on values that are not what the halves of a joint pair give by themselves.
+    feature_names, class_names: what the user calls inputs and outputs, where known.
     """
 
     z: Levels
@@ -105,6 +121,8 @@ class Trace:
     loss: Loss
     params: tuple[Mapping[str, Array], ...]
     y: NDArray
+    feature_names: tuple[str, ...] | None = None
+    class_names: tuple[str, ...] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -156,27 +174,61 @@ class Trace:
         self._check_row(row)
         index = (index,) if isinstance(index, int) else tuple(index)
         level, first = self.parameter_jacobian(name, index, row)
-        counts = self._path_counts()
-        n_paths = int(sum(counts[level]))
-        found = tuple(self._walk(level, first, row)) if n_paths <= MOST_PATHS else ()
-        total = float(first @ self.delta[level][row])
+        counts = self.count_paths(name)
+        found = tuple(self._walk(level, first, row)) if counts.n_paths <= MOST_PATHS else ()
         return Paths(
             name=name,
             index=index,
             row=row,
             paths=found,
-            n_paths=n_paths,
-            total=total,
-            multiplications=n_paths * (len(self.z) - level)
-            if not found
-            else sum(len(path.factors) - 1 for path in found),
-            recursion_multiplications=len(first)
+            n_paths=counts.n_paths,
+            total=float(first @ self.delta[level][row]),
+            multiplications=counts.multiplications,
+            recursion_multiplications=counts.recursion_multiplications,
+        )
+
+    def count_paths(self, name: str) -> PathCounts:
+        """Count the paths of one entry of a parameter, the same for all of its entries and rows."""
+        level = self._owner(name)[0] + 2
+        paths, arrows = self._path_counts()
+        return PathCounts(
+            n_paths=int(sum(paths[level])),
+            # a path has a factor for each arrow, and one for the arrow out of the parameter
+            multiplications=int(sum(arrows[level])),
+            recursion_multiplications=self.z[level].shape[1]
             + sum(
                 self.z[L].shape[1] * self.z[L + 1].shape[1]
                 for L in range(level, len(self.z) - 1)
                 if self.steps[L - 1].layer is not None
             ),
         )
+
+    def to_html(
+        self, path: str | os.PathLike[str], *, title: str | None = None, **options: Any
+    ) -> None:
+        """Write the microscope's page on this trace: one offline HTML file.
+
+        options: row (the one to open with), rows (numbers of those to take along; None for as many
+        as fit), feature_names, class_names, training (a `Recorder`).
+        """
+        from backpass import microscope
+
+        microscope.write(microscope.page(self, title, **options), path)
+
+    def to_latex(self, row: int = 0, **options: Any) -> str:
+        """Return the derivation with this row's numbers as a LaTeX document that compiles.
+
+        options: feature_names, class_names.
+        """
+        from backpass import microscope
+
+        return microscope.latex(self, row, **options)
+
+    def _repr_html_(self) -> str:
+        """Show the page in a notebook, in a frame of its own."""
+        from backpass import microscope
+
+        return microscope.framed(microscope.page(self))
 
     def _walk(self, level: int, first: Array, row: int) -> Iterator[Path]:
         edges = {L: self._edges(L, row) for L in range(level, len(self.z))}
@@ -187,32 +239,41 @@ class Trace:
                 yield Path(units, factors)
                 return
             for target, jacobian in edges[L]:
+                if jacobian is None:  # a sum joins like to like
+                    yield from onward(target, unit, units, (*factors, 1.0))
+                    continue
                 for j in range(len(jacobian)):
                     yield from onward(target, j, units, (*factors, float(jacobian[j, unit])))
 
         for unit, factor in enumerate(first):
             yield from onward(level, unit, (), (float(factor),))
 
-    def _edges(self, L: int, row: int) -> list[tuple[int, Array]]:
-        """List what level L feeds: (M, ∂z^M/∂z^L), the next level and ends of Residuals."""
-        edges = [(L + 1, self.jacobian(L, row))]
-        if len(self.steps) >= L:
-            eye = np.eye(self.z[L].shape[1])
-            edges += [(join + 2, eye) for join in self.steps[L - 1].also_feeds]
-        return edges
+    def _edges(self, L: int, row: int) -> list[tuple[int, Array | None]]:
+        """List what level L feeds, (M, ∂z^M/∂z^L): the next level and ends of Residuals.
 
-    def _path_counts(self) -> dict[int, NDArray]:
-        """Count the paths from every unit of every level to the cost."""
-        counts = {len(self.z): np.ones(1, dtype=object)}
+        None stands for the identity, by which a sum at the end of a Residual takes a value.
+        """
+        step = self.steps[L - 1] if len(self.steps) >= L else None
+        through = step is None or step.layer is not None
+        edges = [(L + 1, self.jacobian(L, row) if through else None)]
+        return edges + [(join + 2, None) for join in (step.also_feeds if step else ())]
+
+    def _path_counts(self) -> tuple[dict[int, NDArray], dict[int, NDArray]]:
+        """Count, from every unit of every level to the cost, the paths and all their arrows."""
+        paths = {len(self.z): np.ones(1, dtype=object)}
+        arrows = {len(self.z): np.zeros(1, dtype=object)}
         for L in reversed(range(1, len(self.z))):
             width = self.z[L].shape[1]
             through = len(self.steps) < L or self.steps[L - 1].layer is not None
             # A layer joins every unit to every unit of the next level; a sum joins like to like.
-            counts[L] = np.full(width, sum(counts[L + 1])) if through else counts[L + 1].copy()
+            onward, ahead = paths[L + 1], paths[L + 1] + arrows[L + 1]
+            paths[L] = np.full(width, sum(onward)) if through else onward.copy()
+            arrows[L] = np.full(width, sum(ahead)) if through else ahead
             if len(self.steps) >= L:
                 for join in self.steps[L - 1].also_feeds:
-                    counts[L] = counts[L] + counts[join + 2]
-        return counts
+                    paths[L] = paths[L] + paths[join + 2]
+                    arrows[L] = arrows[L] + paths[join + 2] + arrows[join + 2]
+        return paths, arrows
 
     def _loss_jacobian(self, row: int) -> Array:
         z = self.z[len(self.z) - 1][row : row + 1]

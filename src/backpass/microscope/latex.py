@@ -1,0 +1,5 @@
+"""stub"""
+
+
+def latex(trace, row=0, **options):
+    raise NotImplementedError
