@@ -55,10 +55,10 @@ def fit(
     ] = None,
     test_size: Annotated[
         float | None,
-        typer.Option(help="Share of rows held out, by class; 0 for none. [default: 0.2]"),
+        typer.Option(help="Share of rows held out, by class; 0 for none. (default 0.2)"),
     ] = None,
     c: Annotated[
-        float | None, typer.Option("--C", help="Inverse strength of the penalty. [default: 1]")
+        float | None, typer.Option("--C", help="Inverse strength of the penalty. (default 1)")
     ] = None,
     mle: Annotated[bool, typer.Option("--mle", help="Maximum likelihood: no penalty.")] = False,
     hidden: Annotated[
@@ -82,7 +82,7 @@ def fit(
         typer.Option(
             metavar="indicator|drop|raise",
             help="Missing values: fill in and mark, leave rows out, or refuse. "
-            "[default: indicator; raise with --mle]",
+            "(default indicator; raise with --mle)",
         ),
     ] = None,
     missing_values: Annotated[

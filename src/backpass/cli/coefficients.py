@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,7 +25,12 @@ class Coefficient:
 
     def to_document(self) -> dict[str, Any]:
         """Return the coefficient for JSON."""
-        return {"name": self.name, "class": self.of, **asdict(self)} | {}
+        return {
+            "name": self.name,
+            "class": self.of,
+            "value": self.value,
+            "per_deviation": self.per_deviation,
+        }
 
 
 def coefficients(model: Any) -> list[Coefficient]:

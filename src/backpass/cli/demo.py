@@ -6,7 +6,8 @@ import shlex
 from importlib import resources
 
 from backpass.cli import show
-from backpass.cli.fit import describe, fit
+from backpass.cli.account import describe
+from backpass.cli.fit import fit
 from backpass.cli.request import FitRequest
 from backpass.cli.terminal import results, warn
 
