@@ -18,6 +18,8 @@ def words(*texts):
 def test_whole_numbers_become_numbers_and_all_else_stays_text():
     assert labels_of(words("1", "0", "1.0"), "y").tolist() == [1, 0, 1]
     assert labels_of(words("1", "0", "x"), "y").tolist() == ["1", "0", "x"]
+    large = ("900719925474099301", "900719925474099302")  # one float, two labels
+    assert labels_of(words(*large), "y").tolist() == [int(text) for text in large]
     assert labels_of(words("0.5", "1.5"), "y").tolist() == ["0.5", "1.5"]
 
 

@@ -38,7 +38,7 @@ def labels_of(words: pa.ChunkedArray, column: str) -> NDArray:
             column=column,
         )
     if all(_WHOLE.fullmatch(text) for text in distinct):
-        return np.array([int(float(text)) for text in texts], dtype=np.int64)
+        return np.array([_whole(text) for text in texts], dtype=np.int64)
     return np.array(texts)
 
 
@@ -70,5 +70,10 @@ def places_of(words: pa.ChunkedArray, classes: NDArray, column: str) -> tuple[ND
 def _spelt(text: str, place: dict[str, int]) -> str:
     """Spell a whole number as the model does: 1.0 and 1 are one label."""
     if text not in place and _WHOLE.fullmatch(text):
-        return str(int(float(text)))
+        return str(_whole(text))
     return text
+
+
+def _whole(text: str) -> int:
+    # Not by way of float, which rounds labels beyond 2^53 and so merges neighbours.
+    return int(text.partition(".")[0])
