@@ -6,7 +6,7 @@ It is apart because it knows no layer: it takes a function of one number and dif
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +36,11 @@ class Estimate:
     lost: NDArray[np.bool_]
     resolved: NDArray[np.bool_]
 
+    def per(self, unit: Array) -> Estimate:
+        """Return the estimate of f'(0) / unit, for an argument that was counted in such units."""
+        scaled = {key: getattr(self, key) / unit for key in ("value", "error", "left", "right")}
+        return replace(self, **scaled)
+
 
 def derivative(
     f: Callable[[float], Array], scale: float = 1.0, size: float | Array = 0.0
@@ -53,58 +58,96 @@ def derivative(
     centre = np.asarray(f(0.0), dtype=np.float64)
     if centre.ndim:
         size = np.maximum(size, np.max(np.abs(centre), axis=-1, keepdims=True, initial=0.0))
-    value: Array = np.zeros(centre.shape)
-    error: Array = np.full(centre.shape, np.inf)
-    kinked, most = np.zeros(centre.shape, dtype=bool), np.zeros(centre.shape)
-    left = right = centre
-    slopes: list[Array] = []
-    bends: list[Array] = []
     step = scale / 4
+    floor = 4 * EPS * size / step
+    table, sides = _Table(centre.shape), _Sides(centre.shape, floor)
     with np.errstate(all="ignore"):  # a large step may leave f's domain; its nan is never chosen
-        floor = 4 * EPS * size / step
         for level in range(LEVELS):
-            before = left, right
             left, right = (centre - f(-step)) / step, (f(step) - centre) / step
-            above, slopes = slopes, _extrapolated([(left + right) / 2], slopes, [4.0, 16.0, 64.0])
-            for column in range(1, len(slopes)):
-                spread = np.maximum(
-                    np.abs(slopes[column] - slopes[column - 1]),
-                    np.abs(slopes[column] - above[column - 1]),
-                )
-                # Rounding in f comes back divided by the step, even where neighbours agree.
-                spread = np.maximum(spread, 4 * EPS * size / step)
-                # Large steps may agree by accident (a wave seen once a period): smaller win.
-                better = (spread < error) | (np.abs(slopes[column] - value) > 2 * (spread + error))
-                value = np.where(better, slopes[column], value)
-                error = np.where(better, spread, error)
-            # Of a smooth f, right minus left slope is an odd function of the step; a kink is what
-            # stays of it at step 0. Steps that reach over a kink beside 0 spoil some columns only.
-            bends = _extrapolated([right - left], bends, [2.0, 8.0, 32.0])
-            bend = np.min(np.abs(bends), axis=0)
-            steepest, noise = np.maximum(np.abs(left), np.abs(right)), 64 * EPS * size / step
-            most = np.fmax(most, steepest)
-            if level >= FEWEST:
-                # Once rounding hides what larger steps have shown, a verdict stays as it is.
-                seen = noise <= np.maximum(1e-3 * most, 2**14 * floor)
-                straight = (bend <= 1e-3 * steepest + noise) & seen
-                kinked = (kinked | ~(bend <= 1e-3 * steepest + noise)) & ~straight
-                if not kinked.any() and np.all(error <= 1e-9 * np.abs(value) + 64 * floor):
-                    break
+            rounding = 4 * EPS * size / step
+            table.add((left + right) / 2, rounding)
+            sides.add(left, right, 16 * rounding)
+            if level >= FEWEST and table.known(64 * floor) and not sides.kinked.any():
+                break
             step /= 2
+        else:
+            table.doubt(4 * rounding)
+        value, error, lost = table.value, table.error, sides.kinked & ~sides.settled
+        resolved = ~sides.kinked & (error <= np.maximum(2e-5 * np.abs(value), 1e3 * floor))
+    return Estimate(value, error, sides.left, sides.right, sides.kinked & ~lost, lost, resolved)
+
+
+class _Table:
+    """The Neville table of central slopes, for every entry its best value and that one's error."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.value, self.error = np.zeros(shape), np.full(shape, np.inf)
+        self._row: list[Array] = []
+
+    def add(self, slope: Array, rounding: float | Array) -> None:
+        """Take in the slope of half the last step; a smooth f's errs by even powers of the step."""
+        above, row = self._row, _extrapolated(slope, self._row, [4.0, 16.0, 64.0])
+        for column in range(1, len(row)):
+            spread = np.maximum(
+                np.abs(row[column] - row[column - 1]), np.abs(row[column] - above[column - 1])
+            )
+            # Rounding in f comes back divided by the step, even where neighbours agree.
+            spread = np.maximum(spread, rounding)
+            # Large steps may agree by accident (a wave seen once a period): smaller ones win.
+            contradicted = np.abs(row[column] - self.value) > 2 * (spread + self.error)
+            better = (spread < self.error) | contradicted
+            self.value = np.where(better, row[column], self.value)
+            self.error = np.where(better, spread, self.error)
+        self._row = row
+
+    def doubt(self, rounding: float | Array) -> None:
+        """Raise errors to what the last plain slope says, where a kink lay among the last steps."""
+        self.error = np.fmax(self.error, np.abs(self._row[0] - self.value) - rounding)
+
+    def known(self, within: float | Array) -> bool:
+        """Tell whether all errors are small, and the newest slopes do not say otherwise."""
+        size = np.abs(self.value)
+        agreed = np.abs(self._row[-1] - self.value) <= 1e-3 * size + within
+        return bool(np.all(agreed & (self.error <= 1e-9 * size + within)))
+
+
+class _Sides:
+    """The one-sided slopes, and whether they meet. floor: the rounding at the first step."""
+
+    def __init__(self, shape: tuple[int, ...], floor: float | Array) -> None:
+        self.left, self.right, self._most = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self.kinked, self.settled = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        self._floor, self._row = floor, list[Array]()
+
+    def add(self, left: Array, right: Array, noise: float | Array) -> None:
+        """Take in the slopes of half the last step.
+
+        Right minus left is an odd function of the step for a smooth f; what stays of it at step 0
+        is a kink. Steps that reach over a kink beside 0 spoil some columns of the table only.
+        """
+        self._row = _extrapolated(right - left, self._row, [2.0, 8.0, 32.0])
+        bend = np.min(np.abs(self._row), axis=0)
+        steepest = np.maximum(np.abs(left), np.abs(right))
+        self._most = np.fmax(self._most, steepest)
+        # Once rounding hides what larger steps have shown, everything stays as it is.
+        seen = ~(noise > np.maximum(1e-3 * self._most, 2**14 * self._floor))
+        if len(self._row) > 3:
+            self.kinked = np.where(seen, ~(bend <= 1e-3 * steepest + noise), self.kinked)
         still = [
-            np.abs(a - b) <= 0.01 * np.abs(b) + noise
-            for a, b in zip(before, (left, right), strict=True)
+            np.abs(new - old) <= 0.01 * np.abs(new) + noise
+            for new, old in ((left, self.left), (right, self.right))
         ]
-        lost = kinked & ~(still[0] & still[1])
-        resolved = ~kinked & (error <= np.maximum(2e-5 * np.abs(value), 1e3 * floor))
-    return Estimate(value, error, left, right, kinked & ~lost, lost, resolved)
+        self.settled = np.where(seen, still[0] & still[1], self.settled)
+        self.left = np.where(seen, left, self.left)
+        self.right = np.where(seen, right, self.right)
 
 
-def _extrapolated(row: list[Array], above: list[Array], gains: list[float]) -> list[Array]:
-    """Extend a row of a Neville table: each column removes one more power of the step.
+def _extrapolated(newest: Array, above: list[Array], gains: list[float]) -> list[Array]:
+    """Return the next row of a Neville table: each column removes one more power of the step.
 
     gains: 2^power of the powers of the step that the error has, in rising order.
     """
+    row = [newest]
     for gain, earlier in zip(gains, above, strict=False):
         row.append((gain * row[-1] - earlier) / (gain - 1))
     return row

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from backpass.check.contract import or_nan, written
 from backpass.check.differences import Estimate, derivative
-from backpass.check.layers import ATTEMPTS, check_near, moved_aside, scale_of
+from backpass.check.layers import ATTEMPTS, check_near, moved_aside, scales_of
 from backpass.check.verdict import (
     SMOOTH,
     Index,
@@ -81,13 +81,13 @@ def check_loss(loss: Loss, z: Array, y: NDArray, rng: np.random.Generator) -> in
     delta = written(label, loss.delta, here, z.shape)
 
     def seen(column: int) -> Estimate:
-        step = np.zeros(z.shape[1])
-        step[column] = 1.0
+        scales = scales_of(z[:, column : column + 1])
+        step = scales * np.eye(z.shape[1])[column]
 
         def f(t: float) -> Array:
             return or_nan(loss.value, (z + t * step, y), np.empty(len(z)))[:, None]
 
-        return derivative(f, scale_of(z[:, column]))
+        return derivative(f).per(scales)
 
     sight = max(
         judge(unit(f"{label}.delta", i), delta[:, i : i + 1], seen(i)) for i in range(z.shape[1])
