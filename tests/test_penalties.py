@@ -29,6 +29,10 @@ def test_curvature_times_theta_is_the_gradient(theta, l2):
         assert slope == pytest.approx(penalty.smooth_curvature()[j] * theta[j], abs=1e-6)
 
 
+def test_no_strength_means_no_curvature_whatever_the_scale():
+    assert not ElasticNet(np.array([1e200, 1.0])).smooth_curvature().any()
+
+
 @given(vectors, st.floats(0.01, 5.0), vectors)
 def test_shrink_minimises(theta, l1, other):
     penalty = ElasticNet(SCALE, l1=l1)

@@ -45,7 +45,7 @@ class ElasticNet:
 
     def smooth_curvature(self) -> NDArray[np.float64]:
         """Return the diagonal of ∂²/∂θ² of the smooth part, l2 · a²; times θ it is the gradient."""
-        return self.l2 * np.square(self.scale)
+        return np.square(np.sqrt(self.l2) * self.scale)  # so that l2 = 0 gives 0 for any scale
 
     def shrink(self, theta: Array, step: float) -> NDArray[np.float64]:
         """Return the θ' that minimises ½‖θ' - θ‖² + step · l1 · ∑ |a θ'|: soft thresholding."""

@@ -94,7 +94,7 @@ def test_integer_weights_are_repeated_rows(n_classes, C):
 
 
 @pytest.mark.parametrize("solver", ["auto", "lbfgs"])
-@pytest.mark.parametrize("unit", [1e-8, 1e-4, 1e4, 1e8])
+@pytest.mark.parametrize("unit", [1e-200, 1e-8, 1e-4, 1e4, 1e8, 1e200])
 def test_units_of_a_column_do_not_matter(unit, solver):
     X, y = overlapping()
     plain = bp.LogisticRegression(C=np.inf, tol=EXACT).fit(X, y)

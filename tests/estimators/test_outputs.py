@@ -59,7 +59,7 @@ def test_a_loss_of_ones_own_has_no_known_meaning():
         def tangent(self, z, y, dot_z, dot_delta_in): ...
 
     net = bp.Network([bp.Linear(1, 2)], Hinge())
-    with pytest.raises(ValueError, match="what .* makes of 2 outputs is not known"):
+    with pytest.raises(ValueError, match=r"what .* makes of 2 outputs is not known"):
         log_distribution(np.zeros((1, 2)), net)
 
 

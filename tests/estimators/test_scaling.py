@@ -9,12 +9,14 @@ from backpass.estimators.scaling import Scaling, measure
 @pytest.mark.parametrize("weighted", [False, True])
 def test_measure_is_the_weighted_mean_and_deviation(weighted):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(50, 3)) * [1.0, 1e-6, 1e6]
+    X = rng.normal(size=(50, 3)) * [1.0, 1e-200, 1e200]
     counts = rng.integers(1, 4, 50)
     repeated = np.repeat(X, counts, axis=0) if weighted else X
     spread = measure(X, counts.astype(float) if weighted else None)
     np.testing.assert_allclose(spread.mean, repeated.mean(axis=0), rtol=1e-12)
-    np.testing.assert_allclose(spread.deviation, repeated.std(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(spread.deviation[0], repeated[:, 0].std(), rtol=1e-12)
+    ratios = spread.deviation / (repeated / [1.0, 1e-200, 1e200]).std(axis=0)
+    np.testing.assert_allclose(ratios, [1.0, 1e-200, 1e200], rtol=1e-12)
 
 
 def test_a_small_spread_around_a_large_mean_is_kept():

@@ -195,10 +195,10 @@ class LogisticRegression(NetworkClassifier):
         varies = spread.deviation > 0.0
         factor = np.where(varies, spread.deviation, 1.0) if self.standardize else 1.0
         l2 = (1.0 - self.l1_ratio) / self.C
-        second = np.square(spread.deviation)
+        size = spread.deviation
         if not self.fit_intercept:
-            second = second + np.square(spread.mean)
-        size = np.sqrt(second + 4.0 * l2 / total * np.square(factor))
+            size = np.hypot(size, spread.mean)
+        size = np.hypot(size, np.sqrt(4.0 * l2 / total) * factor)
         size = np.where(size > 0.0, size, 1.0)
         centre = spread.mean if self.fit_intercept else np.zeros_like(spread.mean)
         return Scaling(centre, size), factor / size

@@ -30,7 +30,10 @@ def measure(X: NDArray[np.float64], weight: Vector | None) -> Spread:
     mean = w @ X / total
     # The mean of the shifted column repairs the rounding of the first one, also at 1e8 ± 1.
     mean += w @ (X - mean) / total
-    deviation = np.sqrt(w @ np.square(X - mean) / total)
+    # Divided by its largest value first, a column of 1e200 or 1e-200 can be squared.
+    largest = np.abs(X - mean).max(axis=0, initial=0.0)
+    unit = np.where(largest > 0.0, largest, 1.0)
+    deviation = unit * np.sqrt(w @ np.square((X - mean) / unit) / total)
     # The "spread" of a constant column is the rounding of its mean.
     deviation[deviation <= 1e-14 * np.abs(mean)] = 0.0
     return Spread(mean, deviation)
