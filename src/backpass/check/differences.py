@@ -25,7 +25,7 @@ class Estimate:
     kinked: left and right slope do not approach each other, so f'(0) does not exist (or changes
     within the smallest step); then only the slopes on the two sides say something. lost: these
     do not settle either, as at a jump, or beside a pole or the border of the domain.
-    resolved: known to 2e-5 of its size, or as well as rounding allows.
+    resolved: known to 2e-5 of its size, to 1e-9 of f's steepest slope, or as rounding allows.
     """
 
     value: Array
@@ -73,7 +73,8 @@ def derivative(
         else:
             table.doubt(4 * rounding)
         value, error, lost = table.value, table.error, sides.kinked & ~sides.settled
-        resolved = ~sides.kinked & (error <= np.maximum(2e-5 * np.abs(value), 1e3 * floor))
+        small = np.maximum(1e-9 * sides.steepest, 1e3 * floor)
+        resolved = ~sides.kinked & (error <= np.maximum(2e-5 * np.abs(value), small))
     return Estimate(value, error, sides.left, sides.right, sides.kinked & ~lost, lost, resolved)
 
 
@@ -115,7 +116,7 @@ class _Sides:
     """The one-sided slopes, and whether they meet. floor: the rounding at the first step."""
 
     def __init__(self, shape: tuple[int, ...], floor: float | Array) -> None:
-        self.left, self.right, self._most = np.zeros(shape), np.zeros(shape), np.zeros(shape)
+        self.left, self.right, self.steepest = np.zeros(shape), np.zeros(shape), np.zeros(shape)
         self.kinked, self.settled = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         self._floor, self._row = floor, list[Array]()
 
@@ -127,12 +128,12 @@ class _Sides:
         """
         self._row = _extrapolated(right - left, self._row, [2.0, 8.0, 32.0])
         bend = np.min(np.abs(self._row), axis=0)
-        steepest = np.maximum(np.abs(left), np.abs(right))
-        self._most = np.fmax(self._most, steepest)
+        steep = np.maximum(np.abs(left), np.abs(right))
+        self.steepest = np.fmax(self.steepest, steep)
         # Once rounding hides what larger steps have shown, everything stays as it is.
-        seen = ~(noise > np.maximum(1e-3 * self._most, 2**14 * self._floor))
+        seen = ~(noise > np.maximum(1e-3 * self.steepest, 2**14 * self._floor))
         if len(self._row) > 3:
-            self.kinked = np.where(seen, ~(bend <= 1e-3 * steepest + noise), self.kinked)
+            self.kinked = np.where(seen, ~(bend <= 1e-3 * steep + noise), self.kinked)
         still = [
             np.abs(new - old) <= 0.01 * np.abs(new) + noise
             for new, old in ((left, self.left), (right, self.right))
