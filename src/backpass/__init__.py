@@ -18,6 +18,7 @@ _HOMES = {
     "backpass.runner": "reproducible",
     "backpass.check": "DerivativeError check_layer check_network",
     "backpass.estimators": "LogisticRegression MLPClassifier",
+    "backpass.microscope": "Recorder",
     "backpass.modelfile": "ModelFileError load save",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -53,6 +54,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run __getattr__
         Tanh,
     )
     from backpass.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, NLLLoss
+    from backpass.microscope import Recorder
     from backpass.modelfile import ModelFileError, load, save
     from backpass.network import Network
     from backpass.runner import reproducible

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
     network_: Network
     theta_: NDArray[np.float64]
     classes_: NDArray
+    encoding_: Any
 
     def predict(self, X: Any) -> NDArray:
         """Predict the class of every row.
@@ -47,7 +49,19 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """Run these rows forward and backward through the fitted network and keep every z and δ."""
         check_is_fitted(self)
         rows = read_for_predict(self, X)
-        return self.network_.trace(self.theta_, rows, self._targets(np.asarray(y)))
+        trace = self.network_.trace(self.theta_, rows, self._targets(np.asarray(y)))
+        return replace(
+            trace,
+            feature_names=self._input_names(),
+            class_names=tuple(str(label) for label in self.classes_),
+        )
+
+    def _input_names(self) -> tuple[str, ...] | None:
+        """Name the columns that the network takes; None where X was an array."""
+        names = getattr(self, "feature_names_in_", None)
+        if self.encoding_ is not None:
+            names = self.encoding_.coef_names
+        return None if names is None else tuple(str(name) for name in names)
 
     def _targets(self, y: NDArray) -> NDArray:
         """Return labels as numbers 0 to n_classes - 1; ValueError for one not seen in the fit."""

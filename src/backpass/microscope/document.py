@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from backpass.microscope.rules import rule_of
 from backpass.pairs import joint_rule
 from backpass.trace import Trace
 
-BUDGET = 3_000_000  # bytes for rows; base64 makes four of three, and the page stays under 5 MB
+BUDGET = 3_500_000  # bytes of arrays; base64 makes four of three, and the page stays under 5 MB
 MOST_OWN = 2**17  # numbers of per-row gradients of a user's own layer
 
 
@@ -72,10 +73,15 @@ def document(
 
 def short_names(trace: Trace) -> list[str]:
     """List what stands in the boxes: Linear(2, 2), LogSoftmax(), ..."""
-    return [
-        name.replace("n_in=", "").replace("n_out=", "").replace(", bias=True", "")
-        for name in trace.names
-    ]
+    return [short_name(name) for name in trace.names]
+
+
+def short_name(text: str) -> str:
+    """Leave out of a layer's text what is so by default, and names that its order gives."""
+    for part in ("n_in=", "n_out=", ", bias=True", "label_smoothing=0.0", ", d2f=None"):
+        text = text.replace(part, "")
+    # functions write themselves with their address in memory
+    return re.sub(r"<function (?:\S*\.)?(\S+) at 0x[0-9a-f]+>", r"\1", text)
 
 
 def chosen_rows(trace: Trace, rows: ArrayLike | None, row: int | None) -> NDArray[np.intp]:
@@ -89,15 +95,20 @@ def chosen_rows(trace: Trace, rows: ArrayLike | None, row: int | None) -> NDArra
         if not 0 <= number < total:
             raise IndexError(f"row {number}: this trace has rows 0 to {total - 1}.")
     if rows is None:
-        wanted = wanted[: max(1, int(BUDGET // bytes_per_row(trace)))]
+        left = BUDGET - 2 * sum(grad.size for grad in trace.gradient.values()) * itemsize(trace)
+        wanted = wanted[: max(1, left // bytes_per_row(trace))]
     return np.unique(np.concatenate([wanted, np.array(opened, dtype=np.intp)]))
 
 
 def bytes_per_row(trace: Trace) -> int:
     """Count the bytes of one row: z and δ of all levels, and the derivatives that are its own."""
-    size = trace.z[1].dtype.itemsize
     values = sum(2 * z.shape[1] for z in trace.z)
-    return size * (values + sum(form_of(trace, L)[1] for L in range(1, len(trace.z))))
+    return itemsize(trace) * (values + sum(form_of(trace, L)[1] for L in range(1, len(trace.z))))
+
+
+def itemsize(trace: Trace) -> int:
+    """Return the bytes of one number of z and δ."""
+    return trace.z[1].dtype.itemsize
 
 
 def step_document(trace: Trace, L: int, rows: NDArray[np.intp]) -> dict[str, Any]:
@@ -179,7 +190,7 @@ def joint_document(trace: Trace) -> dict[str, Any] | None:
     if joint is None:
         return None
     rule = rule_of(joint)
-    return {"name": repr(joint), "delta": rule.derivative, "forward": rule.forward}
+    return {"name": short_name(repr(joint)), "delta": rule.derivative, "forward": rule.forward}
 
 
 def packed(array: NDArray) -> dict[str, str]:

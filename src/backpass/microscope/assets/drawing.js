@@ -66,7 +66,7 @@ function foldCard(L) {
   const count = unfolded(L).length;
   const more = () => change({ open: { ...state.open, [L]: strongest(levelValues("delta", L, slot()), count + 4) } });
   return h("div", { class: "fold" },
-    h("div", { class: "maps" }, map("z", "z"), map("delta", "δ")),
+    h("div", { class: trace.width(L) >= 196 ? "maps large" : "maps" }, map("z", "z"), map("delta", "δ")),
     h("div", { class: "strongest" },
       h("span", {}, `${trace.width(L)} units, ${columns} × ${lines}. Strongest δ below:`),
       h("span", {},
@@ -90,7 +90,7 @@ function levelHead(L) {
 function badgeOf(step) {
   const { passed, error, says } = step.check;
   const derived = step.derivation;
-  const text = !passed ? "✗ rule fails" : error === null ? "rule not seen here" : `✓ rule ${error === 0 ? "exact" : shown(error)}`;
+  const text = !passed ? "✗ rule fails" : error === null ? "rule not seen here" : `✓ checked${error === 0 ? "" : `, ${brief(error)}`}`;
   return h("span", { class: `badge${passed ? (error === null ? " unseen" : "") : " bad"}`, title: says + (derived ? ` ${derived.says}` : "") },
     text, derived ? (derived.passed ? " · derived ✓" : " · derived ✗") : "");
 }
@@ -114,8 +114,15 @@ function layerHead(L) {
       h("span", { class: on && !way.forward ? "now" : "" }, "⟵ δ")));
 }
 
+// Columns stand as far apart as the window allows, within reason.
+function roomBetween() {
+  const columns = trace.levels.reduce((sum, _, at) => sum + (folded(at + 1) ? 184 : 138), 0);
+  const room = document.getElementById("main").clientWidth - 96 - columns;
+  return Math.round(Math.max(72, Math.min(132, room / (trace.last - 1))));
+}
+
 function drawNetwork() {
-  const gap = trace.last > 7 ? "104px" : "132px";
+  const gap = `${roomBetween()}px`;
   const net = h("div", { class: "net", style: `grid-template-columns:${Array.from({ length: trace.last }, () => "max-content").join(` ${gap} `)}` });
   for (let L = 1; L <= trace.last; L++) {
     const most = {

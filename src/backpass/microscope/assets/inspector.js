@@ -59,11 +59,11 @@ function openDelta({ L, i }, id, repaint) {
 // The products of the halves of a joint pair can differ from the δ of their joint rule.
 function differenceNote(total, value) {
   if (total === null || shown(total) === shown(value)) return null;
-  const note = notesOfRow(state.row);
+  const [note] = notesOfRow(state.row);
   const why = given.joint
-    ? `The δ used, ${shown(value)}, is that of the joint rule of ${given.joint.name}: this half alone loses digits or overflows here.`
+    ? `The δ used, ${shown(value)}, is that of the joint rule of ${given.joint.name}: the half alone has lost digits here.`
     : "The sum differs in the last digits: large terms cancel.";
-  return h("p", { class: "note" }, why, note.length ? ` ${note[0]}` : "");
+  return h("p", { class: "note" }, note ?? why);
 }
 
 function openValue({ L, i }) {

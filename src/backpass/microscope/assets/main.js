@@ -68,6 +68,16 @@ function look(pick) {
   light(net, looked ?? state.pick);
 }
 
+// The drawing may be wider than the window: a step brings its layer into view.
+function showLayer(stage) {
+  const box = stage.querySelector(".box.on");
+  if (!box) return;
+  const [layer, view] = [box.getBoundingClientRect(), stage.getBoundingClientRect()];
+  if (layer.left < view.left + 80 || layer.right > view.right - 80) {
+    stage.scrollLeft += layer.left + layer.width / 2 - view.left - view.width / 2;
+  }
+}
+
 function focusKey() {
   const focused = document.activeElement;
   if (!focused || focused === document.body) return null;
@@ -97,6 +107,7 @@ function draw() {
     parametersPanel(), pathsPanel(), rowsPanel(), trainingPanel(), tablesPanel(),
   ].filter(Boolean));
   stage.scrollLeft = scrolled;
+  showLayer(stage);
   document.querySelectorAll("#tables details").forEach((details, place) => { details.open = opened[place] ?? false; });
   drawWires(net);
   light(net, looked ?? state.pick);

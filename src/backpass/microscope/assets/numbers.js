@@ -24,6 +24,9 @@ function shown(x) {
   return (x < 0 ? MINUS : "") + text;
 }
 
+// One significant digit, for the size of an error.
+const brief = (x) => shown(Number(x.toPrecision(1)));
+
 // The shortest decimal that reads back as the same number: of a float32 network, the same float32.
 function exact(x, single) {
   if (single && Number.isFinite(x)) {

@@ -90,12 +90,13 @@ function ownParameters(L) {
   }));
 }
 
-// The parameter that paths and rows are about: the one picked, else the strongest of this row.
+// The parameter that paths and rows are about: the one picked; else θ₁ as in the note, or in a wide
+// layer, where that may be a pixel that never lights up, the one with the largest gradient.
 function shownParameter() {
   const asked = pickOf(state.pick);
   if (asked?.kind === "p") return asked;
   const L = shownStep();
   if (L === null) return null;
   const name = trace.step(L).parameters[0].name;
-  return { kind: "p", L, name, place: trace.step(L).linear ? 0 : strongest(trace.parameter(L, name).gradient, 1)[0] };
+  return { kind: "p", L, name, place: folded(L) || !trace.step(L).linear ? strongest(trace.parameter(L, name).gradient, 1)[0] : 0 };
 }

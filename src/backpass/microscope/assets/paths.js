@@ -55,8 +55,7 @@ function pathsPanel() {
   const colours = repeated(paths);
   const dark = document.documentElement.dataset.theme === "dark";
   const tint = (key) => (colours.has(key) ? `background:hsl(${colours.get(key).hue} ${dark ? "45% 26%" : "75% 88%"})` : "");
-  // mpadded, since the ground of a bare mrow is not painted as wide as its only child
-  const marked = (factor, inner) => `<mpadded class="factor" data-key="${factor.key}" style="${tint(factor.key)}">${inner}</mpadded>`;
+  const marked = (factor, inner) => `<mpadded class="factor" data-key="${factor.key}" style="${tint(factor.key)}"><mspace width="1px"></mspace>${inner}<mspace width="1px"></mspace></mpadded>`;
   const list = h("div", { class: "list" }, paths.map((path) => {
     const backwards = [...path.factors].reverse(); // the note writes the cost's factor first
     const symbols = backwards.map((factor) => marked(factor, factor.symbol)).join(mo("·"));

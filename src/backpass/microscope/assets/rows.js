@@ -32,7 +32,9 @@ function balance(total, size, all, pulls) {
   const words = [`Over ${kept}, positive gradients add up to ${shown(down)} and negative ones to ${shown(up)}. `];
   words.push(h("strong", { class: "total" }, `Sum over ${all ? "all rows" : `all ${given.rows.total} rows of the trace`}: ${shown(total)}.`), " ");
   if (all) {
-    words.push(Math.abs(total) <= 1e-4 * size
+    words.push(size === 0
+      ? "No row pulls at it: each gradient is 0."
+      : Math.abs(total) <= 1e-4 * size
       ? "The gradients sum to zero: the cost without a penalty is at its optimum in this parameter, and every pull is balanced by another."
       : "At the optimum of an unpenalised fit they would sum to zero. What is left here is what a penalty holds against, or what training has not reached.");
   }

@@ -68,7 +68,8 @@ function forwardNumbers(L, k) {
 function backwardRule(panel, L, step) {
   const i = example(L, levelValues("delta", L, slot()));
   const symbols = new Formula(L, null, step.loss ? { j: 0 } : {});
-  panel.append(formula(mrow(deltaSymbol(L, "i"), mo("="), `<munder>${mo("∑")}${mi("j")}</munder>`, deltaSymbol(L + 1, "j"), slopeSymbol(L, "j", "i"))));
+  const sum = step.loss ? "" : `<munder>${mo("∑")}${mi("j")}</munder>`; // the cost is one unit
+  panel.append(formula(mrow(deltaSymbol(L, "i"), mo("="), sum, deltaSymbol(L + 1, "j"), slopeSymbol(L, "j", "i"))));
   const own = step.elementwise ? slopeSymbol(L, "i", "i") : slopeSymbol(L, "j", "i");
   const isJacobian = Array.isArray(step.derivative) && step.derivative[0] === "jacobian";
   panel.append(h("p", { class: "caption" }, `what ${step.short} knows: its own derivative${step.elementwise ? " (0 between different units)" : ""}`));
