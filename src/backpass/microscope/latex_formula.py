@@ -149,6 +149,7 @@ def number(x: float) -> str:
     rounded = float(f"{x:.3e}")
     if rounded and not 1e-3 <= abs(rounded) < 1e6:
         digits, power = f"{x:.3e}".split("e")
+        digits = f"{float(digits):g}" if rounded == x else digits
         return rf"{digits} \cdot 10^{{{int(power)}}}"
     if abs(rounded) >= 1e4:
         return f"{x:.0f}"

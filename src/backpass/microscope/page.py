@@ -6,10 +6,10 @@ import html
 import os
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from string import Template
 from typing import Any
 
+from backpass.data.atomic import written_beside
 from backpass.microscope.document import as_script_json, document
 from backpass.trace import Trace
 
@@ -50,15 +50,10 @@ def filled(content: dict[str, Any], title: str | None = None) -> str:
 
 
 def write(text: str, path: str | os.PathLike[str]) -> None:
-    """Write the page beside its place, then rename: no half-written file is ever seen."""
-    place = Path(path)
-    beside = place.with_name(f".{place.name}.{os.getpid()}.part")
-    try:
+    """Write the page whole or not at all."""
+    with written_beside(path) as beside:
         # A name with half a surrogate pair cannot be encoded; it is shown with a sign instead.
         beside.write_bytes(text.encode("utf-8", "replace"))
-        os.replace(beside, place)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def framed(text: str) -> str:

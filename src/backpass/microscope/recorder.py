@@ -156,6 +156,6 @@ def _numbered(labels: NDArray, classes: ArrayLike | None) -> NDArray:
     if strange.any():
         row = int(strange.argmax())
         raise ValueError(
-            f"Recorder: y, row {row}: {labels[row]!r} is not among classes {known.tolist()}."
+            f"Recorder: y, row {row}: {labels[row : row + 1].tolist()[0]!r} is not among classes {known.tolist()}."
         )
     return numbers
