@@ -155,7 +155,8 @@ def _numbered(labels: NDArray, classes: ArrayLike | None) -> NDArray:
     strange = known[numbers] != labels
     if strange.any():
         row = int(strange.argmax())
+        label = labels.tolist()[row]
         raise ValueError(
-            f"Recorder: y, row {row}: {labels[row : row + 1].tolist()[0]!r} is not among classes {known.tolist()}."
+            f"Recorder: y, row {row}: {label!r} is not among classes {known.tolist()}."
         )
     return numbers

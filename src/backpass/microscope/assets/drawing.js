@@ -178,6 +178,7 @@ function drawWires(net) {
       for (const j of to) wire(wires, boxOf(one), cards.get(`${L + 1}.${j}`), biases[j], top, `p${L}.bias.${j}`, `one${L}-${L + 1}.${j}`);
     }
   }
+  light(net, looked ?? state.pick);
 }
 
 function wire(wires, a, b, x, most, pick, ends) {

@@ -103,14 +103,16 @@ function draw() {
   const notes = notesOfRow(state.row).map((note) => h("p", { class: "note" }, note));
   main.replaceChildren(...[
     controls(), stepper(), stage, ...notes,
-    h("div", { class: "panels" }, rulePanel(), inspectorPanel()),
-    parametersPanel(), pathsPanel(), rowsPanel(), trainingPanel(), tablesPanel(),
+    // The inspector stands beside the rest, so that what it shows never moves what is pointed at.
+    h("div", { class: "panels" },
+      h("div", { class: "stack" }, [rulePanel(), parametersPanel(), pathsPanel(), rowsPanel()].filter(Boolean)),
+      inspectorPanel()),
+    trainingPanel(), tablesPanel(),
   ].filter(Boolean));
   stage.scrollLeft = scrolled;
   showLayer(stage);
   document.querySelectorAll("#tables details").forEach((details, place) => { details.open = opened[place] ?? false; });
   drawWires(net);
-  light(net, looked ?? state.pick);
   for (const pinned of document.querySelectorAll(`button[data-pick="${state.pick}"]`)) {
     pinned.classList.add("pinned");
     pinned.setAttribute("aria-pressed", "true");
