@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
+from scipy.linalg.lapack import dtrtri
 
 Matrix = NDArray[np.float64]
 
@@ -24,7 +25,7 @@ class Factor:
         smallest = len(scaled) * np.finfo(np.float64).eps * 8.0
         self.full_rank = True
         try:
-            self._cholesky = cho_factor(scaled, lower=True)
+            self._cholesky = cho_factor(scaled, lower=True, check_finite=False)
             pivots = np.square(np.diag(self._cholesky[0]))
             self.full_rank = bool(pivots.min(initial=1.0) > smallest)
         except LinAlgError:
@@ -39,7 +40,7 @@ class Factor:
         """Return H⁻¹ · right, or the pseudo-inverse's product in scaled coordinates."""
         given = (right.T / self.unit).T
         if self.full_rank:
-            solution = cho_solve(self._cholesky, given)
+            solution = cho_solve(self._cholesky, given, check_finite=False)
         else:
             solution = self._root @ (self._root.T @ given)
         return (solution.T / self.unit).T
@@ -47,6 +48,11 @@ class Factor:
     def inverse(self) -> Matrix:
         """Return H⁻¹ itself."""
         return self.solve(np.eye(len(self.unit)))
+
+    def inverse_trace(self) -> float:
+        """Return the trace of H⁻¹; it needs full rank."""
+        root, _ = dtrtri(self._cholesky[0], lower=1)
+        return float((np.square(np.tril(root)) / np.square(self.unit)).sum())
 
     def null_projector(self) -> Matrix:
         """Return the orthogonal projector onto {v: H v = 0}, 0 where H has full rank."""

@@ -34,8 +34,11 @@ def test_a_mixed_table_is_fitted_directly():
     assert model.coef_.shape == (1, 6)
     assert model.n_features_in_ == 3
     assert list(model.feature_names_in_) == ["height", "town", "age"]
-    by_hand = bp.LogisticRegression(standardize=True).fit(model.encoding_.transform(table), y)
-    np.testing.assert_array_equal(model.coef_, by_hand.coef_)
+    # numbers are put on one scale for the penalty, levels of a category stay as they are
+    X = model.encoding_.transform(table)
+    scale = np.where(model.encoding_.is_number, X.std(axis=0), 1.0)
+    by_hand = bp.LogisticRegression(tol=1e-12).fit(X / scale, y)
+    np.testing.assert_allclose(model.coef_ * scale, by_hand.coef_, atol=1e-3)
     assert model.score(table, y) > 0.8
     assert model.trace(table.iloc[:2], y[:2]).cost > 0.0
 

@@ -9,7 +9,7 @@ import pytest
 from tests.solvers.problems import linear_problem
 
 from backpass.factor import Factor
-from backpass.objective import LinearObjective
+from backpass.linear_objective import Evaluation, LinearObjective
 from backpass.penalties import ElasticNet
 from backpass.solvers.certificate import duality_gap, self_concordance_gap
 
@@ -18,15 +18,12 @@ mp.mp.dps = 40
 
 def exact_value(objective: LinearObjective, theta):
     """Return the objective at θ in 40 digits."""
-    linear, k, d = objective.linear, objective.linear.n_out, objective.linear.n_in
-    weight = objective.sample_weight
+    k, d = objective.n_outputs, objective.rows.n_columns
+    weight = objective.weight
     total = mp.mpf(0)
-    for i, row in enumerate(objective.X):
+    for i, row in enumerate(objective.rows.X):
         x = [mp.mpf(float(v)) for v in row]
-        logits = [
-            mp.fdot(theta[a * d : (a + 1) * d], x) + (theta[k * d + a] if linear.bias else 0)
-            for a in range(k)
-        ]
+        logits = [mp.fdot(theta[a * d : (a + 1) * d], x) + theta[k * d + a] for a in range(k)]
         logits = [mp.mpf(0), *logits] if k == 1 else logits
         loss = mp.log(mp.fsum(mp.exp(z) for z in logits)) - logits[int(objective.y[i])]
         total += loss * (1 if weight is None else mp.mpf(float(weight[i])))
@@ -58,16 +55,16 @@ def minimiser(objective: LinearObjective):
 
 
 def exact_gradient(objective, theta):
-    k, d = objective.linear.n_out, objective.linear.n_in
+    k, d = objective.n_outputs, objective.rows.n_columns
     grad = [mp.mpf(float(c)) * t for c, t in zip(objective.penalty.smooth_curvature(), theta,
                                                  strict=True)]  # fmt: skip
-    for i, row in enumerate(objective.X):
+    for i, row in enumerate(objective.rows.X):
         x = [mp.mpf(float(v)) for v in row]
         z = [mp.fdot(theta[a * d : (a + 1) * d], x) + theta[k * d + a] for a in range(k)]
         z = [mp.mpf(0), *z] if k == 1 else z
         powers = [mp.exp(v) for v in z]
         total = mp.fsum(powers)
-        w = 1 if objective.sample_weight is None else mp.mpf(float(objective.sample_weight[i]))
+        w = 1 if objective.weight is None else mp.mpf(float(objective.weight[i]))
         delta = [w * (p / total - (c == int(objective.y[i]))) for c, p in enumerate(powers)]
         delta = delta[1:] if k == 1 else delta
         for a in range(k):
@@ -79,7 +76,7 @@ def exact_gradient(objective, theta):
 
 def intercepts(objective):
     places = np.zeros(objective.n_parameters, dtype=bool)
-    places[objective.linear.n_out * objective.linear.n_in :] = True
+    places[objective.n_outputs * objective.rows.n_columns :] = True
     return places
 
 
@@ -94,9 +91,9 @@ def test_bounds_are_never_below_the_true_gap(seed, n_classes):
     for distance in (1.0, 1e-1, 1e-3, 1e-6, 0.0):
         theta = np.array([float(t) for t in best]) + distance * rng.normal(size=len(best))
         true = exact_value(objective, [mp.mpf(float(t)) for t in theta]) - least
-        value, grad = objective.smooth_value_and_gradient(theta)
-        dual = duality_gap(objective, theta, value, intercepts(objective))
-        curved, _ = self_concordance_gap(objective, grad, Factor(objective.curvature(theta)))
+        here = objective.evaluate(theta, curvature=True)
+        dual = duality_gap(objective, here, intercepts(objective))
+        curved, _ = self_concordance_gap(objective, here, here, objective.factor(here))
         assert dual >= true
         assert curved >= true
         finite += curved < np.inf
@@ -115,34 +112,74 @@ def test_the_duality_gap_holds_for_l1_and_closes_at_the_minimum(n_classes, l1, l
         objective, np.zeros(objective.n_parameters), lambda theta: False, 60, promising=0.0
     )
     least = objective.value(outcome.theta)
-    at_best = duality_gap(objective, outcome.theta, least, intercepts(objective))
+    best = objective.evaluate(outcome.theta)
+    at_best = duality_gap(objective, best, intercepts(objective))
     assert at_best <= 1e-9 * least
     rng = np.random.default_rng(0)
     for distance in (1.0, 1e-2, 1e-4):
         theta = outcome.theta + distance * rng.normal(size=len(outcome.theta))
-        value = objective.value(theta)
-        assert duality_gap(objective, theta, value, intercepts(objective)) >= value - least
+        here = objective.evaluate(theta)
+        true = objective.value(theta) - least
+        assert duality_gap(objective, here, intercepts(objective)) >= true
 
 
 def test_the_duality_gap_is_infinite_where_something_is_not_penalised():
     objective = linear_problem(2, l2=1.0)
     objective.penalty = ElasticNet(np.zeros(objective.n_parameters), l2=1.0)
     theta = np.zeros(objective.n_parameters)
-    assert duality_gap(objective, theta, 1.0, intercepts(objective)) == np.inf
+    here = objective.evaluate(theta)
+    assert duality_gap(objective, here, intercepts(objective)) == np.inf
 
 
 def test_a_class_without_weight_has_no_dual_point():
     objective = linear_problem(3, l2=1.0)
-    objective.sample_weight = np.where(objective.y == 1, 0.0, 1.0)
+    objective.weight = np.where(objective.y == 1, 0.0, 1.0)
     theta = np.zeros(objective.n_parameters)
-    value = objective.value(theta)
-    assert duality_gap(objective, theta, value, intercepts(objective)) == np.inf
+    here = objective.evaluate(theta)
+    assert duality_gap(objective, here, intercepts(objective)) == np.inf
 
 
 def test_far_from_the_minimum_the_curvature_proves_nothing():
     objective = linear_problem(2, l2=1e-3)
     theta = np.full(objective.n_parameters, 30.0)
-    _, grad = objective.smooth_value_and_gradient(theta)
-    bound, decrement = self_concordance_gap(objective, grad, Factor(objective.curvature(theta)))
+    here = objective.evaluate(theta, curvature=True)
+    bound, decrement = self_concordance_gap(objective, here, here, objective.factor(here))
     assert bound == np.inf
     assert np.isfinite(decrement)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_curvature_of_some_rows_at_another_point_bounds_the_gap_too(seed, stride, n_classes):
+    """Half or a quarter of the rows, a few steps away: a looser bound, and still one."""
+    objective = linear_problem(n_classes, l2=0.1, seed=seed, n_rows=64)
+    best = minimiser(objective)
+    least = exact_value(objective, best)
+    rng = np.random.default_rng(seed)
+    floats = np.array([float(t) for t in best])
+    finite = 0
+    for near in (1e-3, 1e-5):
+        u = floats + near * rng.normal(size=len(best))
+        true = exact_value(objective, [mp.mpf(float(t)) for t in u]) - least
+        here = objective.evaluate(u)
+        for far in (0.0, 1e-4, 1e-3):
+            c = u + far * rng.normal(size=len(best))
+            curved = objective.evaluate(c, stride, curvature=True)
+            bound, _ = self_concordance_gap(objective, here, curved, objective.factor(curved))
+            assert bound >= true
+            finite += bound < np.inf
+    assert finite >= 3
+
+
+def test_a_crude_radius_gives_a_bound_that_is_nearly_as_good():
+    objective = linear_problem(2, l2=1.0, n_rows=2000)
+    u = np.array([float(t) for t in minimiser(objective)]) + 1e-4
+    here = objective.evaluate(u, curvature=True)
+    rows_before = objective.rows_evaluated
+    crude, _ = self_concordance_gap(objective, here, here, objective.factor(here))
+    assert objective.rows_evaluated == rows_before  # the longest row was enough
+    unknown = Evaluation(u, here.value, here.gradient, here.curvature, np.inf)
+    exact, _ = self_concordance_gap(objective, unknown, unknown, objective.factor(here))
+    assert objective.rows_evaluated > rows_before
+    assert exact <= crude <= 1.2 * exact

@@ -6,7 +6,7 @@ from tests.solvers.problems import linear_problem
 
 from backpass.factor import Factor
 from backpass.kernels.coordinate import coordinate_sweep
-from backpass.solvers import lbfgs, newton, prox_newton, proximal
+from backpass.solvers import lbfgs, prox_newton, proximal, staged
 
 
 def start(objective):
@@ -17,11 +17,15 @@ def never(*_):
     return False
 
 
+def newton(objective, start, enough, max_iter, target=np.inf):
+    return staged.minimise(objective, start, [], objective.n_parameters, target, enough, max_iter)
+
+
 @pytest.mark.parametrize("n_classes", [2, 4])
 @pytest.mark.parametrize("l2", [1e-6, 1.0])
 def test_all_smooth_solvers_find_the_same_minimum(n_classes, l2):
     objective = linear_problem(n_classes, l2=l2)
-    by_newton = newton.minimise(objective, start(objective), never, 100)
+    by_newton = newton(objective, start(objective), never, 100)
     _, grad = objective.smooth_value_and_gradient(by_newton.theta)
     assert by_newton.reason == "stalled"
     assert by_newton.n_iter < 30
@@ -34,25 +38,25 @@ def test_all_smooth_solvers_find_the_same_minimum(n_classes, l2):
 def test_newton_stops_where_it_is_told_to():
     objective = linear_problem(2, l2=1.0)
 
-    def enough(theta, value, grad, factor):
+    def enough(here, curved, factor):
         assert isinstance(factor, Factor)
-        return float(grad @ factor.solve(grad)) < 1e-3
+        return float(here.gradient @ factor.solve(here.gradient)) < 1e-3
 
-    outcome = newton.minimise(objective, start(objective), enough, 100)
+    outcome = newton(objective, start(objective), enough, 100)
     assert outcome.reason == "certified"
-    assert outcome.n_iter < newton.minimise(objective, start(objective), never, 100).n_iter
-    assert newton.minimise(objective, start(objective), never, 2).reason == "max_iter"
+    assert outcome.n_iter < newton(objective, start(objective), never, 100).n_iter
+    assert newton(objective, start(objective), never, 2).reason == "max_iter"
 
 
 def test_newton_never_raises_the_value():
     objective = linear_problem(3, l2=1e-4, seed=5)
     values = []
 
-    def watch(theta, value, grad, factor):
-        values.append(value)
+    def watch(here, curved, factor):
+        values.append(here.value)
         return False
 
-    newton.minimise(objective, np.full(objective.n_parameters, 8.0), watch, 60)
+    newton(objective, np.full(objective.n_parameters, 8.0), watch, 60)
     rises = np.diff(values) > 8 * np.finfo(float).eps * np.abs(values[:-1])
     assert not rises.any()
     assert len(values) > 5

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from backpass.kernels.head import standardise
 from backpass.scratch import scratch
 
 Matrix = NDArray[np.float64]
@@ -52,12 +53,17 @@ class Block(ABC):
         """Return δᵀ X, (k, d), for δ (m, k): a sum over rows."""
 
     @abstractmethod
-    def standardised(self, view: View, dtype: np.dtype) -> NDArray:
-        """Return X̃, the rows as `view` has them, (m, d̃), in this thread's scratch memory."""
+    def standardised(self, view: View, root: NDArray, dtype: np.dtype) -> tuple[NDArray, float]:
+        """Return root_i · x̃_i, (m, d̃), in this thread's scratch memory, and max ‖x̃_i‖²."""
 
 
 class Rows(ABC):
-    """A data matrix in blocks of `height` rows; n_rows and n_columns are of the whole."""
+    """A data matrix in blocks of `height` rows; n_rows and n_columns are of the whole.
+
+    may_centre: whether columns may be centred, which would fill a sparse matrix.
+    """
+
+    may_centre = True
 
     def __init__(self, X: Any) -> None:
         self.X = X
@@ -70,6 +76,10 @@ class Rows(ABC):
     @abstractmethod
     def block(self, places: slice) -> Block:
         """Return the rows at these places."""
+
+    @abstractmethod
+    def refuse_nonfinite(self, places: slice) -> None:
+        """Raise ValueError for the first value at these places that is inf or nan."""
 
     def cuts(self, stride: int, least: int = 1) -> list[slice]:
         """List the places of every block at this stride."""
@@ -85,9 +95,10 @@ class Rows(ABC):
 
     def sample(self, stride: int) -> Matrix:
         """Return the subsample at this stride, written out; for measuring columns."""
-        places = slice(0, self.n_rows, stride)
         view = View(np.zeros(self.n_columns), np.ones(self.n_columns), ones=False)
-        return self.block(places).standardised(view, np.dtype(np.float64)).copy()
+        root = np.ones(self.count(stride))
+        block = self.block(slice(0, self.n_rows, stride))
+        return block.standardised(view, root, np.dtype(np.float64))[0].copy()
 
 
 class DenseRows(Rows):
@@ -105,6 +116,13 @@ class DenseRows(Rows):
         np.copyto(copy, rows)
         return DenseBlock(copy)
 
+    def refuse_nonfinite(self, places: slice) -> None:
+        bad = ~np.isfinite(self.X[places])
+        if bad.any():
+            row, column = (int(i) for i in np.unravel_index(int(bad.argmax()), bad.shape))
+            row += places.start
+            raise ValueError(nonfinite(row, column, self.X[row, column]))
+
 
 @dataclass(frozen=True)
 class DenseBlock(Block):
@@ -121,18 +139,16 @@ class DenseBlock(Block):
     def pull(self, delta: Matrix) -> Matrix:
         return delta[:, 0].dot(self.x)[None, :] if delta.shape[1] == 1 else delta.T @ self.x
 
-    def standardised(self, view: View, dtype: np.dtype) -> NDArray:
+    def standardised(self, view: View, root: NDArray, dtype: np.dtype) -> tuple[NDArray, float]:
         wide = scratch("standardised", (len(self.x), view.width), dtype)
-        columns = wide[:, : len(view.scale)]
-        np.subtract(self.x, view.centre, out=columns, casting="same_kind")
-        np.multiply(columns, (1.0 / view.scale).astype(dtype), out=columns)
-        if view.ones:
-            wide[:, -1] = 1.0
-        return wide
+        longest = standardise(self.x, view.centre, 1.0 / view.scale, root, view.ones, wide)
+        return wide, longest
 
 
 class SparseRows(Rows):
     """A CSR matrix of numbers; blocks are views of it where its rows are consecutive."""
+
+    may_centre = False
 
     def height(self, least: int) -> int:
         return max(8192, 1 << (least - 1).bit_length())
@@ -147,6 +163,14 @@ class SparseRows(Rows):
         parts = (data, self.X.indices[first:last], where)
         return SparseBlock(sparse.csr_matrix(parts, shape=(stop - start, self.n_columns)))
 
+    def refuse_nonfinite(self, places: slice) -> None:
+        first, last = self.X.indptr[places.start], self.X.indptr[places.stop]
+        bad = ~np.isfinite(self.X.data[first:last])
+        if bad.any():
+            place = int(first + bad.argmax())
+            row = int(np.searchsorted(self.X.indptr, place, side="right")) - 1
+            raise ValueError(nonfinite(row, int(self.X.indices[place]), self.X.data[place]))
+
 
 @dataclass(frozen=True)
 class SparseBlock(Block):
@@ -160,10 +184,18 @@ class SparseBlock(Block):
     def pull(self, delta: Matrix) -> Matrix:
         return np.ascontiguousarray((self.x.T @ delta).T)
 
-    def standardised(self, view: View, dtype: np.dtype) -> NDArray:
+    def standardised(self, view: View, root: NDArray, dtype: np.dtype) -> tuple[NDArray, float]:
         wide = scratch("standardised", (self.x.shape[0], view.width), dtype)
-        columns = wide[:, : len(view.scale)]
-        columns[...] = (self.x.toarray() - view.centre) / view.scale
-        if view.ones:
-            wide[:, -1] = 1.0
-        return wide
+        longest = standardise(
+            self.x.toarray(), view.centre, 1.0 / view.scale, root, view.ones, wide
+        )
+        return wide, longest
+
+
+def nonfinite(row: int, column: int, value: float) -> str:
+    """Say where a value is inf or NaN, and what to do."""
+    name = "NaN" if np.isnan(value) else "inf" if value > 0 else "-inf"
+    return (
+        f"Input X contains {name}: row {row}, column {column}; expected finite numbers. Drop the "
+        "row, fill the value in, or set missing='indicator' or 'drop'."
+    )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backpass.factor import Factor
-from backpass.objective import LinearObjective
+from backpass.linear_objective import Evaluation, LinearObjective
 from backpass.solvers.certificate import duality_gap, self_concordance_gap
 
 Vector = NDArray[np.float64]
@@ -14,9 +14,9 @@ SMALL_DECREMENT = 1e-6  # at C=inf: no estimate is then off by more than 1e-6 of
 
 
 class Certifier:
-    """Bounds the gap at any θ by the best theorem that applies; called by solvers as `enough`.
+    """Bounds the gap at any u by the best theorem that applies; called by solvers as `enough`.
 
-    target: the gap asked for. finite: whether C is. `gap` and `reached` speak of the θ that was
+    target: the gap asked for. finite: whether C is. `gap` and `reached` speak of the u that was
     asked about last.
     """
 
@@ -32,50 +32,51 @@ class Certifier:
         self.finite, self.verbose = finite, verbose
         self.smooth = objective.penalty.l1 == 0.0
         self.gap, self.reached = np.inf, False
-        self._theta: Vector | None = None
+        self._u: Vector | None = None
 
-    def __call__(self, theta: Vector) -> bool:
-        """Tell whether θ is good enough, by the duality gap, or by the curvature at C=inf."""
-        self._theta = theta
-        if self.finite:
-            value = self.objective.value(theta)
-            self._settle(value, duality_gap(self.objective, theta, value, self.intercept))
-        elif self.objective.fits_curvature:
-            value, grad = self.objective.smooth_value_and_gradient(theta)
-            return self.with_curvature(theta, value, grad, Factor(self.objective.curvature(theta)))
-        else:
-            self._settle(self.objective.value(theta), np.inf)
+    def __call__(self, u: Vector) -> bool:
+        """Tell whether u is good enough, for solvers that have no curvature at hand."""
+        curvature = not self.finite and self.objective.fits_curvature
+        here = self.objective.evaluate(u, curvature=curvature)
+        if curvature:
+            return self.with_curvature(here, here, self.objective.factor(here))
+        bound = duality_gap(self.objective, here, self.intercept) if self.finite else np.inf
+        self._settle(here, bound)
         return self.reached
 
-    def with_curvature(self, theta: Vector, value: float, grad: Vector, factor: Factor) -> bool:
-        """Tell whether a solver that has the curvature at hand may stop at θ."""
-        self._theta = None
-        squared = float(grad @ factor.solve(grad))
-        if 0.5 * squared > self.target:
-            return False  # the bound is never below ν²/2, so asking for it would waste a pass
-        bound, decrement = self_concordance_gap(self.objective, grad, factor)
-        if self.finite and bound > self.target:
-            bound = min(bound, duality_gap(self.objective, theta, value, self.intercept))
-        self._settle(value, bound, decrement)
-        self._theta = theta
+    def with_curvature(self, here: Evaluation, curved: Evaluation, factor: Factor) -> bool:
+        """Tell whether a solver that has a curvature at hand may stop."""
+        bound, decrement = self_concordance_gap(self.objective, here, curved, factor)
+        if self.finite and bound > self.target and self._dual_hopeful(here):
+            bound = min(bound, duality_gap(self.objective, here, self.intercept))
+        self._settle(here, bound, decrement)
         # At C=inf a decrement of 1e-7 without a proof means estimates that run off to infinity.
         return self.reached or (not self.finite and bound == np.inf and decrement <= 1e-7)
 
-    def final(self, theta: Vector) -> float:
-        """Return the bound at θ, where a solver ended."""
-        if self._theta is not theta:
-            self(theta)
+    def final(self, u: Vector) -> float:
+        """Return the bound at u, where a solver ended."""
+        if self._u is not u:
+            self(u)
             if self.finite and self.smooth and self.objective.fits_curvature and not self.reached:
                 before = self.gap
-                value, grad = self.objective.smooth_value_and_gradient(theta)
-                factor = Factor(self.objective.curvature(theta))
-                bound, _ = self_concordance_gap(self.objective, grad, factor)
-                self._settle(value, min(bound, before))
+                here = self.objective.evaluate(u, curvature=True)
+                factor = self.objective.factor(here)
+                bound, _ = self_concordance_gap(self.objective, here, here, factor)
+                self._settle(here, min(bound, before))
         return self.gap
 
-    def _settle(self, value: float, bound: float, decrement: float = 0.0) -> None:
-        self.gap = min(bound, value)
+    def _dual_hopeful(self, here: Evaluation) -> bool:
+        """Tell, for no pass, whether the duality gap may be small enough: ∑ (∇_j)² / 2 l2 a_j²."""
+        strength = self.objective.penalty.smooth_curvature()[~self.intercept]
+        if not (strength > 0.0).all():
+            return False
+        return float((here.gradient[~self.intercept] ** 2 / strength).sum()) <= 2.0 * self.target
+
+    def _settle(self, here: Evaluation, bound: float, decrement: float = 0.0) -> None:
+        self._u, penalty = here.u, self.objective.penalty
+        self.value = here.value + penalty.value(here.u) - penalty.smooth_value(here.u)
+        self.gap = min(bound, self.value)
         within = self.gap if self.finite else bound  # at C=inf a proof that an optimum exists
         self.reached = bool(within <= self.target and (self.finite or decrement <= SMALL_DECREMENT))
         if self.verbose:
-            print(f"objective {value:.9g}, gap at most {self.gap:.3g}, wanted {self.target:.3g}")
+            print(f"objective {self.value:.9g}, gap at most {self.gap:.3g}, want {self.target:.3g}")

@@ -44,19 +44,24 @@ def read_for_fit(
     missing: str,
     reference: Mapping[str, str] | None = None,
     standardize: bool = False,
+    in_blocks: bool = False,
 ) -> Columns:
     """Return X as an array, learning an encoding where it is a table with more than numbers.
 
     Sets n_features_in_ and feature_names_in_ on the estimator. missing: "raise", "drop" or
     "indicator". reference: None gives every level of a category a coefficient; a mapping leaves
     out the level named, or the first. standardize: whether numbers of an encoded table are
-    centred and scaled.
+    centred and scaled. in_blocks: the fit reads rows in blocks, of any storage and type, and sees
+    for itself whether they are finite; otherwise sparse matrices are written out.
     """
     if missing not in ("raise", "drop", "indicator"):
         raise ValueError(f"missing is {missing!r}; it is 'raise', 'drop', 'indicator' or None.")
     if is_table(X) and not is_numeric_frame(X):
         return _learn(estimator, X, missing, reference, standardize)
     if missing == "raise" or sparse.issparse(X) or is_table(X):
+        if in_blocks:
+            asked = {"dtype": "numeric", "ensure_all_finite": False}
+            return Columns(validate_data(estimator, X, accept_sparse="csr", **asked), None)
         return Columns(dense(validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS)), None)
     array = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite="allow-nan")
     if not np.isnan(array).any():
@@ -92,11 +97,12 @@ def _encoded(
     return Columns(encoding.transform(table.filter(complete)), encoding, np.flatnonzero(complete))
 
 
-def read_for_predict(estimator: Any, X: Any) -> NDArray:
+def read_for_predict(estimator: Any, X: Any, keep_sparse: bool = False) -> Any:
     """Return X as the array that the fit saw; ValueError where columns differ from the fit's."""
     encoding = estimator.encoding_
     if encoding is None:
-        return dense(validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False))
+        array = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        return array if keep_sparse else dense(array)
     if is_table(X):
         return encoding.transform(X)
     if hasattr(estimator, "feature_names_in_"):
@@ -119,7 +125,7 @@ def _as_table(array: NDArray) -> Any:
 
 
 def dense(X: Any) -> NDArray:
-    """Return X as an ndarray. In this first form sparse matrices are written out in full."""
+    """Return X as an ndarray. Sparse matrices are written out in full."""
     return X.toarray() if sparse.issparse(X) else X
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from scipy.special import log_expit, log_softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from backpass.data.rows import DenseRows, Rows, SparseRows, View
 from backpass.estimators.base import NetworkClassifier
 from backpass.estimators.certifier import Certifier
 from backpass.estimators.inputs import (
@@ -25,14 +27,14 @@ from backpass.estimators.inputs import (
     row_weights,
 )
 from backpass.estimators.outputs import entropy
-from backpass.estimators.scaling import Scaling, Spread, measure
+from backpass.estimators.scaling import measure, sample_stride
 from backpass.layers import Linear, LogSoftmax, Sigmoid
+from backpass.linear_objective import LinearObjective
 from backpass.losses import BCELoss, NLLLoss
 from backpass.network import Network
-from backpass.objective import LinearObjective
 from backpass.penalties import ElasticNet
 from backpass.runner import reproducible
-from backpass.solvers import lbfgs, newton, prox_newton, proximal
+from backpass.solvers import lbfgs, prox_newton, proximal, staged
 from backpass.solvers.outcome import Outcome
 
 NOT_YET = ("newton-cg",)
@@ -84,7 +86,8 @@ class LogisticRegression(NetworkClassifier):
 
     Notes
     -----
-    A fit makes one float64 copy of X. Sparse matrices are written out in full in this first form.
+    A fit reads X block by block, whatever its type and order, and makes no copy of it. The solver
+    "newton" takes Newton steps on growing subsamples first, see `solvers/staged.py`.
     """
 
     coef_: NDArray[np.float64]
@@ -131,7 +134,7 @@ class LogisticRegression(NetworkClassifier):
         self._check_parameters()
         y = read_labels(y)
         missing = self.missing or _missing_by_default(X, self.C)
-        columns = read_for_fit(self, X, missing, self._reference())
+        columns = read_for_fit(self, X, missing, self._reference(), in_blocks=True)
         self.encoding_ = columns.encoding
         check_lengths(columns.X if columns.rows is None else X, y, sample_weight)
         if columns.rows is not None:
@@ -157,51 +160,48 @@ class LogisticRegression(NetworkClassifier):
             return None
         return dict(self.reference or {})
 
-    def _problem(self, X: NDArray, y: NDArray, weight: NDArray | None) -> Problem:
-        """Write the fit as an objective over centred columns of unit curvature."""
-        rows = np.array(X, dtype=np.float64, order="C")
-        spread = measure(rows, weight)
+    def _problem(self, X: Any, y: NDArray, weight: NDArray | None) -> Problem:
+        """Write the fit as an objective over columns that the solver sees at unit curvature."""
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        total = len(rows) if weight is None else weight.sum()
-        scaling, scale = self._scaling(spread, total)
-        scaling.apply(rows)
-        linear = Linear(rows.shape[1], n_outputs, bias=self.fit_intercept)
-        network = (
-            Network([linear, Sigmoid()], BCELoss())
-            if n_outputs == 1
-            else Network([linear, LogSoftmax()], NLLLoss())
-        )
-        places = network.parameters(np.arange(network.n_parameters, dtype=np.float64))
-        intercept = np.zeros(network.n_parameters, dtype=bool)
-        if self.fit_intercept:
-            intercept[places["0.bias"].astype(int)] = True
-        strengths = np.zeros(network.n_parameters)
+        rows = SparseRows(X) if sparse.issparse(X) else DenseRows(X)
+        total = rows.n_rows if weight is None else weight.sum()
+        view, scale, measured = self._view(rows, weight, total)
+        network = own_network(rows.n_columns, n_outputs, self.fit_intercept)
+        intercept = np.zeros(n_outputs * view.width, dtype=bool)
+        intercept[n_outputs * rows.n_columns :] = True
+        strengths = np.where(intercept, 0.0, 1.0)
         strengths[~intercept] = np.tile(scale, n_outputs)
         penalty = ElasticNet(
             strengths, l2=(1.0 - self.l1_ratio) / self.C, l1=self.l1_ratio / self.C
         )
-        objective = LinearObjective(network, rows, y, weight, penalty)
-        objective.rows_evaluated += 2 * len(rows)  # measured, then scaled
-        shares = np.bincount(y, weight, minlength=len(self.classes_)).astype(np.float64)
+        objective = LinearObjective(rows, y, weight, n_outputs, penalty, view)
+        objective.rows_evaluated += measured
+        shares = objective.class_weights()
         null = entropy(shares) if self.fit_intercept else total * np.log(len(self.classes_))
-        return Problem(objective, scaling, intercept, shares, float(null))
+        return Problem(objective, network, intercept, shares, float(null))
 
-    def _scaling(self, spread: Spread, total: float) -> tuple[Scaling, NDArray[np.float64]]:
-        """Return the change of columns, and the penalty's factor on each column that comes of it.
+    def _view(
+        self, rows: Rows, weight: NDArray | None, total: float
+    ) -> tuple[View, NDArray[np.float64], int]:
+        """Return how the solver sees columns, the penalty's factor on each, and the rows measured.
 
         A column's curvature is at most total/4 · deviation² from the cost, plus the penalty's.
-        Dividing by the root of the sum gives every column the same curvature.
+        Dividing by the root of the sum gives every column about the same curvature. This need not
+        be exact, so some thousand rows are measured; all of them where the penalty depends on it.
         """
+        stride = 1 if self.standardize else sample_stride(rows)
+        spread = measure(rows, weight, stride)
         varies = spread.deviation > 0.0
+        if self.standardize and self.encoding_ is not None:
+            varies &= self.encoding_.is_number  # levels of a category have no scale of their own
         factor = np.where(varies, spread.deviation, 1.0) if self.standardize else 1.0
         l2 = (1.0 - self.l1_ratio) / self.C
-        size = spread.deviation
-        if not self.fit_intercept:
-            size = np.hypot(size, spread.mean)
+        centred = self.fit_intercept and rows.may_centre
+        size = spread.deviation if centred else np.hypot(spread.deviation, spread.mean)
         size = np.hypot(size, np.sqrt(4.0 * l2 / total) * factor)
         size = np.where(size > 0.0, size, 1.0)
-        centre = spread.mean if self.fit_intercept else np.zeros_like(spread.mean)
-        return Scaling(centre, size), factor / size
+        centre = spread.mean if centred else np.zeros_like(spread.mean)
+        return View(centre, size, self.fit_intercept), factor / size, rows.count(stride)
 
     def _minimise(self, problem: Problem, before: NDArray | None) -> Fitted:
         objective = problem.objective
@@ -216,7 +216,17 @@ class LogisticRegression(NetworkClassifier):
         solver = self._chosen_solver(objective)
         outcome: Outcome
         if solver == "newton":
-            outcome = newton.minimise(objective, start, certifier.with_curvature, self.max_iter)
+            stages = staged.strides(objective.rows.n_rows, objective.view.width)
+            freedom = objective.view.width * max(objective.n_outputs - 1, 1)
+            outcome = staged.minimise(
+                objective,
+                start,
+                stages,
+                freedom,
+                certifier.target,
+                certifier.with_curvature,
+                self.max_iter,
+            )
         elif solver == "lbfgs":
             first = 1e-4 * objective.total_weight
             outcome = lbfgs.minimise(objective, start, certifier, self.max_iter, first)
@@ -227,7 +237,7 @@ class LogisticRegression(NetworkClassifier):
             step = 4.0 / objective.total_weight
             outcome = proximal.minimise(objective, start, certifier, self.max_iter, step)
         gap = certifier.final(outcome.theta)
-        return Fitted(outcome, gap, certifier.reached)
+        return Fitted(outcome, certifier.value, gap, certifier.reached)
 
     def _chosen_solver(self, objective: LinearObjective) -> str:
         if self.l1_ratio > 0.0 and np.isfinite(self.C):
@@ -242,29 +252,24 @@ class LogisticRegression(NetworkClassifier):
 
     def _start(self, problem: Problem, before: NDArray | None) -> NDArray[np.float64]:
         """Start from the last fit where there is one of this shape, else from the null model."""
-        network = problem.objective.network
-        theta = np.zeros(network.n_parameters)
-        views = network.parameters(theta)
-        if before is not None and before.shape == theta.shape:
-            given = network.parameters(before)
-            bias = given.get("0.bias", np.zeros(network.layers[0].n_out))  # type: ignore[union-attr]
-            weight, bias = problem.scaling.solvers(given["0.weight"], bias)
-            views["0.weight"][...] = weight
-            if self.fit_intercept:
-                views["0.bias"][...] = bias
-            return theta
+        objective, network = problem.objective, problem.network
+        bias = np.zeros(objective.n_outputs)
+        if before is not None and before.shape == (network.n_parameters,):
+            k = objective.n_outputs
+            weight = before[: k * objective.rows.n_columns].reshape(k, -1)
+            return objective.solvers(weight, before[weight.size :] if self.fit_intercept else bias)
         if self.fit_intercept:
             # a class without weight would start at -inf
             logs = np.log(np.maximum(problem.shares, 1e-3 * problem.shares.sum()))
-            views["0.bias"][...] = logs[1] - logs[0] if len(logs) == 2 else logs - logs.mean()
-        return theta
+            bias = logs[1:] - logs[0] if len(logs) == 2 else logs - logs.mean()
+        start = np.zeros(objective.n_parameters)
+        start[problem.intercept] = bias[: int(problem.intercept.sum())]
+        return start
 
     def _report(self, problem: Problem, fitted: Fitted) -> None:
         """Set the fitted attributes, on the given columns' scale."""
-        objective, network = problem.objective, problem.objective.network
-        views = network.parameters(fitted.outcome.theta)
-        bias = views.get("0.bias", np.zeros(len(views["0.weight"])))
-        coef, intercept = problem.scaling.given(views["0.weight"], bias)
+        objective, network = problem.objective, problem.network
+        coef, intercept = objective.given(fitted.outcome.theta)
         if len(coef) > 1:
             if np.isinf(self.C):
                 coef = coef - coef.mean(axis=0)
@@ -274,8 +279,8 @@ class LogisticRegression(NetworkClassifier):
         parts = {"0.weight": coef} | ({"0.bias": intercept} if self.fit_intercept else {})
         self.theta_ = network.flatten(parts)
         self.coef_names_ = self._names(coef.shape[1])
-        self.cost_ = objective.cost(fitted.outcome.theta)
-        self.objective_ = self.cost_ + objective.penalty.value(fitted.outcome.theta)
+        self.objective_ = fitted.objective
+        self.cost_ = self.objective_ - objective.penalty.value(fitted.outcome.theta)
         self.null_objective_ = problem.null_objective
         self.gap_ = min(fitted.gap, self.objective_)
         self.n_iter_ = max(fitted.outcome.n_iter, 1)
@@ -309,7 +314,7 @@ class LogisticRegression(NetworkClassifier):
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return logits: (n_rows,) for two classes, of the second; (n_rows, n_classes) for more."""
         check_is_fitted(self)
-        logits = read_for_predict(self, X) @ self.coef_.T + self.intercept_
+        logits = read_for_predict(self, X, keep_sparse=True) @ self.coef_.T + self.intercept_
         return logits[:, 0] if len(self.classes_) == 2 else logits
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
@@ -341,19 +346,28 @@ class Problem:
     """One fit as solvers see it, and what leads back from there."""
 
     objective: LinearObjective
-    scaling: Scaling
-    intercept: NDArray[np.bool_]  # which places of θ are intercepts
+    network: Network
+    intercept: NDArray[np.bool_]  # which places of u are intercepts
     shares: NDArray[np.float64]  # weight of every class
     null_objective: float
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """Where a solver ended, the certified gap there, and whether it is as small as was asked."""
+    """Where a solver ended, the objective and its certified gap there, and whether that will do."""
 
     outcome: Outcome
+    objective: float
     gap: float
     reached: bool
+
+
+def own_network(n_columns: int, n_outputs: int, bias: bool) -> Network:
+    """Return the note's network A for one output, B for more."""
+    linear = Linear(n_columns, n_outputs, bias=bias)
+    if n_outputs == 1:
+        return Network([linear, Sigmoid()], BCELoss())
+    return Network([linear, LogSoftmax()], NLLLoss())
 
 
 def _missing_by_default(X: Any, C: float) -> str:

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backpass.data.rows import Rows, View
+
 Vector = NDArray[np.float64]
+MEASURED_ROWS = 4000
 
 
 @dataclass(frozen=True)
@@ -23,39 +26,37 @@ class Spread:
     deviation: Vector
 
 
-def measure(X: NDArray[np.float64], weight: Vector | None) -> Spread:
-    """Measure every column of X, (n_rows, n_features)."""
-    w = np.ones(len(X)) if weight is None else weight
-    total = w.sum()
-    mean = w @ X / total
-    # The mean of the shifted column repairs the rounding of the first one, also at 1e8 ± 1.
-    mean += w @ (X - mean) / total
-    # Divided by its largest value first, a column of 1e200 or 1e-200 can be squared.
-    largest = np.abs(X - mean).max(axis=0, initial=0.0)
-    unit = np.where(largest > 0.0, largest, 1.0)
-    deviation = unit * np.sqrt(w @ np.square((X - mean) / unit) / total)
+def sample_stride(rows: Rows) -> int:
+    """Choose a stride, a power of two, that leaves some thousand rows to measure columns by."""
+    most = rows.n_rows // max(MEASURED_ROWS, 2 * rows.n_columns)
+    return 1 << max(most, 1).bit_length() - 1
+
+
+@np.errstate(all="ignore")  # inf and nan are named by the first evaluation
+def measure(rows: Rows, weight: Vector | None, stride: int = 1) -> Spread:
+    """Measure every column on every stride-th row: one visit of them."""
+    total, mean, root = 0.0, np.zeros(rows.n_columns), np.zeros(rows.n_columns)
+    view = View(np.zeros(rows.n_columns), np.ones(rows.n_columns), ones=False)
+    for places in rows.cuts(stride):
+        n_rows = len(range(rows.n_rows)[places])
+        w = np.ones(n_rows) if weight is None else weight[places]
+        if not w.any():
+            continue
+        x, _ = rows.block(places).standardised(view, np.ones(n_rows), np.dtype(np.float64))
+        own_mean = w @ x / w.sum()
+        # The mean of the shifted column repairs the rounding of the first one, also at 1e8 ± 1.
+        own_mean += w @ (x - own_mean) / w.sum()
+        # Divided by its largest value first, a column of 1e200 or 1e-200 can be squared.
+        largest = np.abs(x - own_mean).max(axis=0, initial=0.0)
+        unit = np.where(largest > 0.0, largest, 1.0)
+        own_root = unit * np.sqrt(w @ np.square((x - own_mean) / unit))
+        # Merging blocks by Chan, Golub & LeVeque (1983) takes no difference of large squares.
+        share = w.sum() / (total + w.sum())
+        between = np.abs(own_mean - mean) * np.sqrt(total * share)
+        root = np.hypot(np.hypot(root, own_root), between)
+        mean += (own_mean - mean) * share
+        total += w.sum()
+    deviation = root / np.sqrt(total) if total > 0.0 else root
     # The "spread" of a constant column is the rounding of its mean.
     deviation[deviation <= 1e-14 * np.abs(mean)] = 0.0
     return Spread(mean, deviation)
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """The change of variables between given columns and the solver's, x̃ = (x - centre) / scale."""
-
-    centre: Vector
-    scale: Vector
-
-    def apply(self, X: NDArray[np.float64]) -> None:
-        """Centre and scale X in place."""
-        X -= self.centre
-        X /= self.scale
-
-    def given(self, weight: NDArray, bias: NDArray) -> tuple[NDArray, NDArray]:
-        """Return weight (k, d) and bias (k,) for given columns, from the solver's."""
-        own = weight / self.scale
-        return own, bias - own @ self.centre
-
-    def solvers(self, weight: NDArray, bias: NDArray) -> tuple[NDArray, NDArray]:
-        """Return weight (k, d) and bias (k,) for the solver's columns, from the given ones."""
-        return weight * self.scale, bias + weight @ self.centre

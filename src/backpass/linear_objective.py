@@ -1,0 +1,382 @@
+"""The objective of one Linear layer and its loss, evaluated over blocks of rows.
+
+Here the chain z = W x + b → loss has a closed form for everything that a fast fit asks: a block is
+read once for cost, gradient and curvature. Row i has the bend S_i = ∂²loss/∂z∂z, and the curvature
+is ∑ S_i ⊗ x̃_i x̃_iᵀ with x̃ = [x, 1] (the bias trick, Kwitt 2018, Eq. 1).
+
+A solver works on u, θ for columns that are centred and scaled (`View`): its numbers do not depend
+on units, while X itself is neither copied nor changed. `given` and `solvers` translate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.blas import dsyrk, ssyrk
+from scipy.special import expit, softmax, xlogy
+
+from backpass.data.rows import Block, Rows, View
+from backpass.factor import Factor
+from backpass.kernels.head import logistic_head, softmax_head
+from backpass.penalties import ElasticNet
+from backpass.runner import current_runner, serial
+from backpass.scratch import scratch
+from backpass.treesum import TreeSum
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+SYRK_FROM = 48  # columns; below it OpenBLAS's syrk is slower than its gemm with twice the work
+PRODUCTS_UP_TO = 64  # columns; up to it all x̃_a x̃_b of a row are written out for softmax
+NO_WEIGHT = np.empty(0)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The smooth part of the objective at u, from `n_rows` rows scaled up to all of them.
+
+    curvature: (n_parameters, n_parameters) or None. longest: the largest ‖x̃_i‖² met with it.
+    stride: of the rows; curvature / stride is a lower bound of all rows' curvature.
+    """
+
+    u: Vector
+    value: float
+    gradient: Vector
+    curvature: Matrix | None = None
+    longest: float = np.inf
+    stride: int = 1
+
+
+class LinearObjective:
+    """∑ weight · loss + Ω(u): a sigmoid's for n_outputs = 1, a softmax's for more.
+
+    y: classes by number, (n_rows,), or for a sigmoid any targets in [0, 1]. penalty: on u.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        y: NDArray,
+        weight: Vector | None,
+        n_outputs: int,
+        penalty: ElasticNet,
+        view: View,
+    ) -> None:
+        self.rows, self.weight, self.penalty, self.view = rows, weight, penalty, view
+        self.n_outputs = n_outputs
+        self.y = y if n_outputs > 1 else y.astype(np.float64, copy=False)
+        self.total_weight = float(rows.n_rows if weight is None else weight.sum())
+        self.n_parameters = n_outputs * view.width
+        self.rows_evaluated = 0
+        self._collinear: Matrix | None = None
+
+    @property
+    def passes(self) -> float:
+        """Return how many times every row was evaluated so far."""
+        return self.rows_evaluated / max(self.rows.n_rows, 1)
+
+    def evaluate(
+        self, u: Vector, stride: int = 1, curvature: bool = False, single: bool = False
+    ) -> Evaluation:
+        """Evaluate every stride-th row; single: form the curvature's products in float32."""
+        weight, bias = self.given(u)
+        kind = np.dtype(np.float32 if single else np.float64)
+        # A wide curvature is worth a block of more rows than columns: each ends in a sum of it.
+        cuts = self.rows.cuts(stride, least=self.view.width if curvature else 1)
+        longest = np.zeros(len(cuts))
+
+        def part(index: int) -> tuple[NDArray, ...]:
+            places = cuts[index]
+            block, y = self.rows.block(places), self.y[places]
+            w = NO_WEIGHT if self.weight is None else self.weight[places]
+            cost, delta, bend = self._head(block, weight, bias, y, w, len(y))
+            sums = (np.array(cost), block.pull(delta), delta.sum(axis=0))
+            if not curvature:
+                return sums
+            root = np.sqrt(bend[:, 0]) if self.n_outputs == 1 else np.ones(len(y))
+            wide, longest[index] = block.standardised(self.view, root, kind)
+            if self.n_outputs == 1:
+                return (*sums, gram(wide))
+            return (*sums, softmax_gram(wide, bend, w))
+
+        cost, pull, total, *matrix = self._sum(part, len(cuts))
+        n_rows = self.rows.count(stride)
+        self.rows_evaluated += n_rows
+        share = self.rows.n_rows / n_rows
+        gradient = share * self._seen(pull, total) + self.penalty.smooth_curvature() * u
+        value = share * float(cost) + self.penalty.smooth_value(u)
+        if not (np.isfinite(value) and np.isfinite(gradient).all()):
+            self._refuse_nonfinite(u)
+        if not curvature:
+            return Evaluation(u, value, gradient, stride=stride)
+        full = share * self._arranged(matrix[0])
+        full[np.diag_indices_from(full)] += self.penalty.smooth_curvature()
+        return Evaluation(u, value, gradient, full, float(longest.max()), stride)
+
+    # The same by the names that solvers use which know no subsamples.
+
+    def smooth_value_and_gradient(self, u: Vector) -> tuple[float, Vector]:
+        """Return value and gradient of all but the l1 part of the penalty."""
+        here = self.evaluate(u)
+        return here.value, here.gradient
+
+    def smooth_value(self, u: Vector) -> float:
+        """Return the value of all but the l1 part of the penalty."""
+        return self.evaluate(u).value
+
+    def value(self, u: Vector) -> float:
+        """Return ∑ weight · loss + Ω(u)."""
+        return self.smooth_value(u) - self.penalty.smooth_value(u) + self.penalty.value(u)
+
+    def curvature(self, u: Vector, definite: bool = True) -> Matrix:
+        """Return the curvature at u; definite: with the null directions filled, see `definite`."""
+        matrix = self.evaluate(u, curvature=True).curvature
+        assert matrix is not None
+        return self.definite(matrix) if definite else matrix
+
+    def definite(self, matrix: Matrix) -> Matrix:
+        """Give a curvature the mean of its diagonal along the null directions that are known.
+
+        It is 0 there, and the gradient has no component along them, so steps stay what they are.
+        """
+        return matrix + np.diag(matrix).mean() * self.null_projector if self.has_null else matrix
+
+    @property
+    def fits_curvature(self) -> bool:
+        """Tell whether a curvature matrix of this many parameters is worth forming."""
+        return self.n_parameters <= 2000
+
+    def factor(self, curved: Evaluation) -> Factor:
+        """Factorise a curvature, with all null directions filled if it is singular without."""
+        assert curved.curvature is not None
+        found = Factor(self.definite(curved.curvature))
+        if not found.full_rank and self._collinear is None and self.find_collinear():
+            found = Factor(self.definite(curved.curvature))
+        return found
+
+    def find_collinear(self) -> bool:
+        """Look for combinations of columns that are 0 on every row; tell whether there are any.
+
+        One pass; they join the null directions where no penalty acts on the columns.
+        """
+        if self._collinear is None and not self.penalty.smooth_curvature().any():
+            ones = np.ones(self.rows.n_rows) if self.weight is None else np.sqrt(self.weight)
+            cuts = self.rows.cuts(1, least=self.view.width)
+
+            def part(index: int) -> tuple[NDArray, ...]:
+                block, root = self.rows.block(cuts[index]), ones[cuts[index]]
+                return (gram(block.standardised(self.view, root, np.dtype(np.float64))[0]),)
+
+            self.rows_evaluated += self.rows.n_rows
+            self._collinear = Factor(self._sum(part, len(cuts))[0]).null_projector()
+            self.__dict__.pop("null_projector", None)
+        return self._collinear is not None and bool(self._collinear.any())
+
+    @property
+    def has_null(self) -> bool:
+        """Tell whether directions are known along which the objective does not change."""
+        return self.n_outputs > 1 or (self._collinear is not None and bool(self._collinear.any()))
+
+    @cached_property
+    def null_projector(self) -> Matrix:
+        """Return N Nᵀ for an orthonormal basis N of the directions along which nothing changes.
+
+        One vector added to all classes of a softmax, where no penalty acts on it; in any class, a
+        combination of columns that is 0 on every row, once `find_collinear` has looked for them.
+        """
+        k, wide, d = self.n_outputs, self.view.width, self.rows.n_columns
+        shift = np.full((k, k), 1.0 / k) if k > 1 else np.zeros((1, 1))
+        columns = np.zeros((wide, wide)) if self._collinear is None else self._collinear
+        penalised = bool(self.penalty.smooth_curvature().any())
+        free = np.diag((np.arange(wide) >= d) | (not penalised)).astype(np.float64)
+        blocks = np.kron(np.eye(k) - shift, columns) + np.kron(shift, free)
+        return self._ordered(blocks)
+
+    # What certificates ask.
+
+    def largest_row_form(self, inverse: Matrix, stride: int = 1) -> float:
+        """Bound max_i (spread of row i's logits)² per unit of squared H-norm, given H⁻¹ on u.
+
+        For a sigmoid it is max_i x̃_iᵀ H⁻¹ x̃_i. For a softmax twice max_i ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i,
+        since a spread max_a - max_b is at most √2 times a length.
+        """
+        k, wide = self.n_outputs, self.view.width
+        order = self._order()
+        by_class = inverse[np.ix_(order, order)].reshape(k, wide, k, wide)
+        middle = np.einsum("aiaj->ij", by_class)
+        cuts = self.rows.cuts(stride)
+        largest = np.zeros(len(cuts))
+
+        def part(index: int) -> None:
+            block = self.rows.block(cuts[index])
+            ones = np.ones(len(range(self.rows.n_rows)[cuts[index]]))
+            wide_rows, _ = block.standardised(self.view, ones, np.dtype(np.float64))
+            forms = np.einsum("ij,ij->i", wide_rows @ middle, wide_rows)
+            largest[index] = forms.max(initial=0.0)
+
+        for _ in (current_runner() or serial)(part, len(cuts)):
+            pass
+        self.rows_evaluated += self.rows.count(stride)
+        return float(largest.max(initial=0.0)) * (1.0 if k == 1 else 2.0)
+
+    def class_weights(self) -> Vector:
+        """Return the weight of each class, (n_classes,); two classes for a sigmoid."""
+        if self.n_outputs == 1:
+            ones = float(self.y.sum() if self.weight is None else self.y @ self.weight)
+            return np.array([self.total_weight - ones, ones])
+        return np.bincount(self.y, self.weight, minlength=self.n_outputs).astype(np.float64)
+
+    def dual_terms(
+        self, u: Vector, share: float, constant: Vector, shrink: float
+    ) -> tuple[float, Vector]:
+        """Return ∑ w entropy(π') and ∑ w (π' - y) ⊗ x̃, π' = y + shrink ((1-share) π + share q - y).
+
+        q = constant, (n_classes,), one distribution for all rows. One pass.
+        """
+        weight, bias = self.given(u)
+        cuts, k = self.rows.cuts(1), self.n_outputs
+
+        def part(index: int) -> tuple[NDArray, ...]:
+            block, y = self.rows.block(cuts[index]), self.y[cuts[index]]
+            z = np.empty((len(y), k))
+            block.times(weight, z)
+            z += bias
+            if k == 1:
+                proba = np.hstack([expit(-z), expit(z)])
+                labels = np.column_stack([1.0 - y, y])
+            else:
+                proba, labels = softmax(z, axis=1), np.eye(k)[y]
+            proba = labels + shrink * ((1.0 - share) * proba + share * constant - labels)
+            w = np.ones(len(y)) if self.weight is None else self.weight[cuts[index]]
+            delta = w[:, None] * (proba - labels)
+            delta = np.ascontiguousarray(delta[:, 1:]) if k == 1 else delta
+            entropy = -float(w @ xlogy(proba, proba).sum(axis=1))
+            return np.array(entropy), block.pull(delta), delta.sum(axis=0)
+
+        entropy, pull, total = self._sum(part, len(cuts))
+        self.rows_evaluated += self.rows.n_rows
+        return float(entropy), self._seen(pull, total)
+
+    def _sum(self, part: Callable[[int], tuple[NDArray, ...]], n_parts: int) -> tuple:
+        def quiet(index: int) -> tuple[NDArray, ...]:
+            with np.errstate(all="ignore"):  # inf and nan are seen in the sums, and named then
+                return part(index)
+
+        tree = TreeSum(n_parts)
+        for index, result in (current_runner() or serial)(quiet, n_parts):
+            tree.add(index, result)
+        return tree.total()
+
+    def _refuse_nonfinite(self, u: Vector) -> None:
+        """Say which value of X is not finite, or that the parameters are too large for X."""
+        for places in self.rows.cuts(1):
+            self.rows.refuse_nonfinite(places)
+        raise FloatingPointError(
+            f"the logits overflow at parameters of size {np.abs(u).max():.3g}. "
+            "Scale the columns of X down, or use a stronger penalty."
+        )
+
+    def given(self, u: Vector) -> tuple[Matrix, Vector]:
+        """Translate u to weight (k, d) and bias (k,) on the given columns."""
+        k, d = self.n_outputs, self.rows.n_columns
+        weight = u[: k * d].reshape(k, d) / self.view.scale
+        if not self.view.ones:
+            return weight, np.zeros(k)
+        return weight, u[k * d :] - weight @ self.view.centre
+
+    def solvers(self, weight: Matrix, bias: Vector) -> Vector:
+        """Translate weight (k, d) and bias (k,) on the given columns to u."""
+        parts = [(weight * self.view.scale).reshape(-1)]
+        if self.view.ones:
+            parts.append(bias + weight @ self.view.centre)
+        return np.concatenate(parts)
+
+    def _seen(self, pull: Matrix, total: Vector) -> Vector:
+        """Translate ∑ δ xᵀ and ∑ δ, of the given columns, to the gradient by u."""
+        scaled = (pull - total[:, None] * self.view.centre) / self.view.scale
+        return np.concatenate([scaled.reshape(-1), total]) if self.view.ones else scaled.reshape(-1)
+
+    def _head(
+        self, block: Block, weight: Matrix, bias: Vector, y: NDArray, w: Vector, n_rows: int
+    ) -> tuple[float, Matrix, Matrix]:
+        """Return a block's cost, its δ (m, k), and its bends, (m, 1), or π (m, k) for softmax."""
+        k = self.n_outputs
+        z, delta, bend = (scratch(name, (n_rows, k)) for name in ("z", "delta", "bend"))
+        block.times(weight, z)
+        if k == 1:
+            z += bias[0]
+            small = scratch("small", (n_rows,))
+            np.abs(z[:, 0], out=small)
+            np.negative(small, out=small)
+            np.exp(small, out=small)
+            cost = logistic_head(z[:, 0], small, y, w, delta[:, 0], bend[:, 0])
+        else:
+            z += bias
+            z -= z.max(axis=1, keepdims=True)
+            np.exp(z, out=bend)
+            cost = softmax_head(z, y, w, delta, bend)
+        return cost, delta, bend
+
+    def _arranged(self, matrix: Matrix) -> Matrix:
+        """Lay a sum of blocks' curvature out as u is: weights, class by class, then the biases."""
+        if self.n_outputs == 1:
+            return matrix
+        if self.view.width <= PRODUCTS_UP_TO:
+            matrix = unfold(matrix, self.n_outputs, self.view.width)
+        return self._ordered(matrix)
+
+    def _order(self) -> NDArray[np.intp]:
+        """Return where (class a, column j of x̃) stands in u, class by class."""
+        k, d = self.n_outputs, self.rows.n_columns
+        weight = np.arange(k * d).reshape(k, d)
+        if not self.view.ones:
+            return weight.reshape(-1)
+        return np.hstack([weight, k * d + np.arange(k)[:, None]]).reshape(-1)
+
+    def _ordered(self, matrix: NDArray) -> NDArray:
+        """Bring rows and columns from class by class into the order of u."""
+        back = np.argsort(self._order())
+        return matrix[np.ix_(back, back)]
+
+
+def gram(wide: NDArray) -> NDArray:
+    """Return XᵀX, (d, d)."""
+    if wide.shape[1] < SYRK_FROM:
+        return wide.T @ wide
+    syrk = ssyrk if wide.dtype == np.float32 else dsyrk
+    lower = syrk(1.0, wide.T, trans=0, lower=1)
+    return np.tril(lower) + np.tril(lower, -1).T
+
+
+def softmax_gram(wide: NDArray, proba: Matrix, weight: Vector) -> NDArray:
+    """Return ∑ w (diag(π) - π πᵀ) ⊗ x̃ x̃ᵀ: folded to class pairs by column pairs if x̃ is short.
+
+    As one product, (all π pairs)ᵀ (all x̃ pairs), it is some ten times faster than pair by pair.
+    """
+    k, d = proba.shape[1], wide.shape[1]
+    a, b = np.triu_indices(k)
+    pairs = -proba[:, a] * proba[:, b]
+    pairs[:, a == b] += proba
+    if weight.size:
+        pairs *= weight[:, None]
+    if d <= PRODUCTS_UP_TO:
+        i, j = np.triu_indices(d)
+        return pairs.T @ (wide[:, i] * wide[:, j])
+    blocks = np.empty((k, d, k, d), wide.dtype)
+    for pair, (p, q) in enumerate(zip(a, b, strict=True)):
+        blocks[p, :, q, :] = wide.T @ (pairs[:, pair, None] * wide)
+        blocks[q, :, p, :] = blocks[p, :, q, :].T
+    return blocks.reshape(k * d, k * d)
+
+
+def unfold(folded: Matrix, k: int, d: int) -> Matrix:
+    """Return the (k·d, k·d) matrix of a (k(k+1)/2, d(d+1)/2) one; pairs of both kinds commute."""
+    class_pair, column_pair = np.empty((k, k), dtype=int), np.empty((d, d), dtype=int)
+    for table, size in ((class_pair, k), (column_pair, d)):
+        upper = np.triu_indices(size)
+        table[upper] = np.arange(len(upper[0]))
+        table.T[upper] = table[upper]
+    return folded[class_pair[:, None, :, None], column_pair[None, :, None, :]].reshape(k * d, k * d)
