@@ -50,7 +50,7 @@ def logistic_head(z, small, y, weight, delta, bend):
 def softmax_head(z, y, weight, delta, proba):
     """Return ∑ w (log ∑_j e^{z_j} - z_y); fill δ = w (π - [k = y]) and π.
 
-    z: (n, k), row maxima taken off; y: (n,) classes; delta, proba: (n, k), with e^z in proba already
+    z: (n, k), row maxima taken off; y: (n,) classes; delta, proba: (n, k), e^z in proba already
     (NumPy takes exponentials faster); weight: (n,), or empty where all are 1.
     """
     cost = 0.0
