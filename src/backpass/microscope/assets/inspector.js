@@ -12,6 +12,7 @@ function fillInspector(panel) {
   const text = looked ?? state.pick;
   const asked = pickOf(text);
   panel.dataset.shows = text ?? "";
+  panel.classList.toggle("idle", !asked);
   const repaint = () => fillInspector(panel);
   if (!asked) {
     const hint = h("p", { class: "caption" }, "Point at another number in the drawing, or go there with ", h("kbd", {}, "Tab"), ": its sum opens here. A click keeps it, ", h("kbd", {}, "Esc"), " lets go.");

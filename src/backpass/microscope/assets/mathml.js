@@ -5,6 +5,7 @@ const MOST_TERMS = 5; // of a sum written out; beyond it the first three and the
 const mi = (name) => `<mi>${escaped(name)}</mi>`;
 const mn = (text) => `<mn>${escaped(text)}</mn>`;
 const mo = (sign) => `<mo>${escaped(sign)}</mo>`;
+const tight = (sign) => `<mo lspace="0" rspace="0" stretchy="false">${sign}</mo>`;
 const mrow = (...parts) => `<mrow>${parts.join("")}</mrow>`;
 const fenced = (inner) => mrow(mo("("), inner, mo(")"));
 const frac = (a, b) => `<mfrac>${mrow(a)}${mrow(b)}</mfrac>`;
@@ -58,7 +59,7 @@ class Formula {
   }
 
   number(x, kind = "") {
-    const inner = x < 0 ? fenced(mo(MINUS) + mn(shown(-x))) : mn(shown(x));
+    const inner = x < 0 ? mrow(tight("("), tight(MINUS), mn(shown(-x)), tight(")")) : mn(shown(x));
     return kind ? `<mrow class="${kind}">${inner}</mrow>` : inner;
   }
 
@@ -115,7 +116,7 @@ class Formula {
     return mrow(this.render(a, 1), mo(MINUS), this.render(b, 2));
   }
   neg(a) {
-    return mrow(mo(MINUS), this.render(a, 2));
+    return mrow(tight(MINUS), this.render(a, 2));
   }
   mul(...factors) {
     return mrow(factors.map((factor) => this.render(factor, 2)).join(mo("·")));

@@ -55,11 +55,13 @@ function pathsPanel() {
   const colours = repeated(paths);
   const dark = document.documentElement.dataset.theme === "dark";
   const tint = (key) => (colours.has(key) ? `background:hsl(${colours.get(key).hue} ${dark ? "45% 26%" : "75% 88%"})` : "");
-  const marked = (factor, inner) => `<mpadded class="factor" data-key="${factor.key}" style="${tint(factor.key)}"><mspace width="1px"></mspace>${inner}<mspace width="1px"></mspace></mpadded>`;
+  const marked = (factor, inner, size = "") =>
+    `<mpadded class="factor" data-key="${factor.key}" style="${tint(factor.key)}"${size}><mspace width="2px"></mspace>${inner}<mspace width="2px"></mspace></mpadded>`;
+  const line = ' height="0.95em" depth="0.3em"'; // a digit alone would have a ground as low as itself
   const list = h("div", { class: "list" }, paths.map((path) => {
     const backwards = [...path.factors].reverse(); // the note writes the cost's factor first
     const symbols = backwards.map((factor) => marked(factor, factor.symbol)).join(mo("·"));
-    const numbers = backwards.map((factor) => marked(factor, new Formula(L, slot()).number(factor.x))).join(mo("·"));
+    const numbers = backwards.map((factor) => marked(factor, new Formula(L, slot()).number(factor.x), line)).join(mo("·"));
     return h("div", { class: `path${path.product === 0 ? " zero" : ""}` },
       formula(mrow(symbols, mo("="), numbers)), h("span", { class: "product" }, shown(path.product)));
   }));
