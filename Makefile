@@ -11,7 +11,7 @@ CONSTRAINTS = tests/constraints-lowest.txt
 PIP = -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-peers test-lowest docs lint format check bench-engine clean
+.PHONY: help demo test test-peers test-browser test-lowest docs lint format check bench-engine clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -24,6 +24,10 @@ test: $(VENV)/ready  ## Run the tests that need no other framework
 
 test-peers: $(VENV)/ready-peers  ## Compare with torch and statsmodels, live
 	$(VENV)/bin/python -m pytest -m peers
+
+test-browser: $(VENV)/ready  ## Open pages in Debian's chromium (chromium, chromium-driver)
+	$(VENV)/bin/python $(PIP) --editable '.[test,browser]'
+	BACKPASS_BROWSER=required $(VENV)/bin/python -m pytest -m browser
 
 test-lowest: $(LOWEST)/ready  ## Run the tests on the lowest supported versions, in their own venv
 	$(LOWEST)/bin/python -m pytest -m 'not peers'
