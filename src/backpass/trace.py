@@ -224,8 +224,10 @@ class Trace:
 
         return microscope.latex(self, row, **options)
 
-    def _repr_html_(self) -> str:
-        """Show the page in a notebook, in a frame of its own."""
+    def _repr_html_(self) -> str | None:
+        """Show the page in a notebook, in a frame of its own; nothing where there are no rows."""
+        if not len(self.z[1]):
+            return None
         from backpass import microscope
 
         return microscope.framed(microscope.page(self))

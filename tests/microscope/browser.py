@@ -87,6 +87,12 @@ class Page:
     def js(self, script: str, *arguments):
         return self.driver.execute_script(script, *arguments)
 
+    def until(self, expression: str) -> None:
+        """Wait until a JavaScript expression holds; TimeoutException after three seconds."""
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        WebDriverWait(self.driver, 3, 0.02).until(lambda _: self.js(f"return {expression}"))
+
     def all(self, selector: str):
         return self.driver.find_elements("css selector", selector)
 

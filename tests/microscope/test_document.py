@@ -146,8 +146,10 @@ def test_rows_are_those_asked_for():
 
 def test_a_trace_without_rows_is_refused():
     net = models.figure_1()
+    empty = net.trace(net.init(0), np.empty((0, 2)), np.empty(0, dtype=int))
     with pytest.raises(ValueError, match="no rows"):
-        document(net.trace(net.init(0), np.empty((0, 2)), np.empty(0, dtype=int)))
+        document(empty)
+    assert empty._repr_html_() is None
 
 
 def test_a_wide_network_stays_under_five_megabytes():

@@ -138,6 +138,31 @@ def test_a_click_keeps_full_precision_and_escape_lets_go(opened):
     assert page.fragment == ""
 
 
+def test_a_number_is_copied_with_every_digit(opened):
+    trace = models.figure_1_trace()
+    page = opened(trace)
+    leave = {"permissions": ["clipboardReadWrite", "clipboardSanitizedWrite"]}
+    page.driver.execute_cdp_cmd("Browser.grantPermissions", leave)
+    page.open("#pick=d2.1")
+    page.one("#inspector button.copy").click()
+    page.until("document.querySelector('#inspector .copy').textContent === 'copied'")
+    copied = page.js("return navigator.clipboard.readText()")
+    assert float(copied) == float(trace.delta[2][0, 1])
+
+
+def test_a_notebook_shows_the_page_in_its_frame(driver, tmp_path):
+    trace = models.figure_1_trace()
+    cell = f"<!doctype html><meta charset=utf-8>{trace._repr_html_()}"
+    (tmp_path / "cell.html").write_text(cell, encoding="utf-8")
+    page = Page(driver, tmp_path / "cell.html")
+    driver.switch_to.frame(page.one("iframe"))
+    check_cards(page, trace, 0)
+    page.one("#forth").click()
+    assert page.text("#stepper .say") == "Forward 1 of 3: LL"
+    driver.switch_to.default_content()
+    assert page.complaints() == []
+
+
 def test_focus_opens_a_sum_as_the_pointer_does(opened):
     page = opened(models.figure_1_trace())
     page.js("document.querySelector('button[data-pick=\"z1.0\"]').focus()")
@@ -206,8 +231,7 @@ def test_the_address_holds_what_is_seen(opened):
     assert page.js("return document.documentElement.dataset.theme") == "dark"
     check_cards(page, trace, 5)
     page.js("location.hash = 'row=6'")
-    page.js("return new Promise((done) => setTimeout(done, 50))")
-    assert page.one("#row").get_attribute("value") == "6"
+    page.until("document.getElementById('row').value === '6'")
 
 
 def test_an_address_of_nonsense_opens_the_page(opened):
@@ -309,6 +333,13 @@ def test_wide_levels_fold_into_maps_and_units_unfold(opened):
     check_cards(page, trace, 0)
 
 
+def test_maps_of_a_second_row_stand_below(opened):
+    page = opened(models.wide_trace(3))
+    page.open("#versus=2")
+    captions = page.texts(".fold figcaption")
+    assert captions[:4] == ["z", "δ", "z, row 2", "δ, row 2"]
+
+
 def test_a_long_sum_shows_the_largest_terms_and_opens(opened):
     trace = models.wide_trace(3)
     page = opened(trace)
@@ -345,7 +376,7 @@ def test_tables_hold_every_number(opened):
     page = opened(trace)
     for details in page.all("#tables details"):
         page.js("arguments[0].open = true", details)
-    page.js("return new Promise((done) => setTimeout(done, 50))")
+    page.until("document.querySelectorAll('#tables table').length === 9")  # 8 levels, the checks
     for L in range(1, len(trace.z) + 1):
         texts = page.texts(f'#tables details[data-level="{L}"] td')
         expected = np.column_stack([trace.z[L][0], trace.delta[L][0]]).ravel()
@@ -402,7 +433,7 @@ def test_light_and_dark(opened):
 def test_paper_has_the_numbers_and_no_controls(opened):
     page = opened(models.figure_1_trace())
     page.js("dispatchEvent(new Event('beforeprint'))")
-    page.js("return new Promise((done) => setTimeout(done, 50))")
+    page.until("document.querySelectorAll('#tables table.level').length === 4")
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         assert not page.one("#controls").is_displayed()

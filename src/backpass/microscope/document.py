@@ -22,6 +22,7 @@ from backpass.pairs import joint_rule
 from backpass.trace import Trace
 
 BUDGET = 3_500_000  # bytes of arrays; base64 makes four of three, and the page stays under 5 MB
+MOST_ROWS = 5_000  # a list of more is no longer one to choose from
 MOST_OWN = 2**17  # numbers of per-row gradients of a user's own layer
 
 
@@ -96,7 +97,7 @@ def chosen_rows(trace: Trace, rows: ArrayLike | None, row: int | None) -> NDArra
             raise IndexError(f"row {number}: this trace has rows 0 to {total - 1}.")
     if rows is None:
         left = BUDGET - 2 * sum(grad.size for grad in trace.gradient.values()) * itemsize(trace)
-        wanted = wanted[: max(1, left // bytes_per_row(trace))]
+        wanted = wanted[: max(1, min(MOST_ROWS, left // bytes_per_row(trace)))]
     return np.unique(np.concatenate([wanted, np.array(opened, dtype=np.intp)]))
 
 

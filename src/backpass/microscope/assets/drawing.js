@@ -30,8 +30,8 @@ function valueButton(kind, L, i, most) {
   const heat = most > 0 && Number.isFinite(x) ? Math.round(42 * Math.sqrt(Math.min(1, Math.abs(x) / most))) : 0;
   const pick = `${kind === "z" ? "z" : "d"}${L}.${i}`;
   const name = trace.names(L)?.[i];
-  const other = state.versus === null ? null : trace.slotOf.get(state.versus);
-  const second = other === null ? null : (kind === "z" ? trace.z(L, other, i) : trace.delta(L, other, i));
+  const at = other();
+  const second = at === null ? null : (kind === "z" ? trace.z(L, at, i) : trace.delta(L, at, i));
   return h("button", {
     type: "button",
     class: `value ${kind === "z" ? "z" : "delta"} ${x < 0 ? "neg" : "pos"}${reached(kind, L) ? "" : " later"}`,
@@ -58,15 +58,17 @@ function foldCard(L) {
     units.add(i);
     change({ open: { ...state.open, [L]: [...units] }, pick: `d${L}.${i}` });
   };
-  const map = (kind, letter) => h("figure", {},
-    heatMap(levelValues(kind, L, slot()), `${letter} of level ${L}`,
+  const map = (kind, letter, at, where = "") => h("figure", {},
+    heatMap(levelValues(kind, L, at), `${letter} of level ${L}${where}`,
       (place) => look(place === null ? null : `${kind === "z" ? "z" : "d"}${L}.${place}`), open),
-    h("figcaption", { class: kind === "z" ? "" : "d" }, letter));
+    h("figcaption", { class: kind === "z" ? "" : "d" }, letter, where));
+  const maps = (at, where) => h("div", { class: trace.width(L) >= 196 ? "maps large" : "maps" },
+    map("z", "z", at, where), map("delta", "δ", at, where));
   const [columns, lines] = shapeOf(trace.width(L));
   const count = unfolded(L).length;
   const more = () => change({ open: { ...state.open, [L]: strongest(levelValues("delta", L, slot()), count + 4) } });
   return h("div", { class: "fold" },
-    h("div", { class: trace.width(L) >= 196 ? "maps large" : "maps" }, map("z", "z"), map("delta", "δ")),
+    maps(slot()), other() !== null && maps(other(), `, row ${state.versus}`),
     h("div", { class: "strongest" },
       h("span", {}, `${trace.width(L)} units, ${columns} × ${lines}. Strongest δ below:`),
       h("span", {},

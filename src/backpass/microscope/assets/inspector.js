@@ -33,8 +33,6 @@ function heading(inner, words) {
   return h("h2", {}, symbol(inner), words ? ` ${words}` : "");
 }
 
-const other = () => (state.versus === null ? null : trace.slotOf.get(state.versus));
-
 function beside(of) {
   return other() === null ? null
     : h("p", { class: "small soft" }, `row ${state.row}: ${shown(of(slot()))} · row ${state.versus}: ${shown(of(other()))}`);

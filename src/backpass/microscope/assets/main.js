@@ -14,10 +14,15 @@ function rowOption(at) {
   return `row ${trace.rows[at]} · y = ${trace.labels[at]} · loss ${shown(trace.loss(at))}`;
 }
 
+// Made once: thousands of rows would be slow to list at every step.
+const lists = {};
+
 function rowSelect(id, chosen, first, onchange) {
-  return h("select", { id, onchange: (event) => onchange(event.target.value === "" ? null : Number(event.target.value)) },
+  lists[id] ??= h("select", { id, onchange: (event) => onchange(event.target.value === "" ? null : Number(event.target.value)) },
     first && h("option", { value: "" }, first),
-    trace.rows.map((number, at) => h("option", { value: number, selected: number === chosen }, rowOption(at))));
+    trace.rows.map((number, at) => h("option", { value: number }, rowOption(at))));
+  lists[id].value = chosen ?? "";
+  return lists[id];
 }
 
 function controls() {

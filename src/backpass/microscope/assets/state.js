@@ -81,6 +81,7 @@ function going() {
 }
 
 const slot = () => trace.slotOf.get(state.row);
+const other = () => (state.versus === null ? null : trace.slotOf.get(state.versus));
 
 let redraw = () => {};
 
