@@ -20,17 +20,25 @@ MISSING_VALUES = ("", "NA", "N/A", "NaN", "null", "?")
 
 # Infinities are numbers here, so that it is their refusal that names them, further on.
 _NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|[iI]nf(inity)?|[nN]a[nN])$"
+_DECIMAL_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$"
 _DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([ T].*)?$"
 
 
-def trimmed(cells: pa.ChunkedArray, missing_values: tuple[str, ...]) -> pa.ChunkedArray:
-    """Return text cells without the spaces around them, missing markers and empty cells as null."""
+def trimmed(
+    cells: pa.ChunkedArray, missing_values: tuple[str, ...], decimal: str = "."
+) -> pa.ChunkedArray:
+    """Return text cells without the spaces around them, missing markers and empty cells as null.
+
+    decimal: "," turns 1,5 into 1.5, in cells that are such a number as a whole.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
     if pa.types.is_dictionary(cells.type):
         cells = cells.cast(cells.type.value_type)
     cells = pc.utf8_trim_whitespace(cells)
+    if decimal == ",":
+        cells = pc.replace_substring_regex(cells, _DECIMAL_COMMA, r"\1.\2")
     markers = pa.array(sorted({"", *missing_values}), cells.type)
     missing = pc.is_in(cells, value_set=markers, skip_nulls=True)
     return pc.if_else(missing, pa.scalar(None, cells.type), cells)
@@ -56,6 +64,14 @@ def kind_of(cells: pa.ChunkedArray, column: str, missing_values: tuple[str, ...]
         raise DataError(
             f"holds dates such as '{present[0]}'; turn them into numbers (days since an event, "
             f"month, weekday) beforehand, or pass --drop '{column}'.",
+            column=column,
+        )
+    commas = pc.sum(pc.match_substring_regex(present, _DECIMAL_COMMA)).as_py()
+    if commas and commas + numbers == len(present):
+        example = present.filter(pc.match_substring_regex(present, _DECIMAL_COMMA))[0]
+        raise DataError(
+            f"holds numbers with decimal commas such as '{example}'; pass --decimal ',', or "
+            f"--categorical '{column}' if they are names.",
             column=column,
         )
     if 2 * numbers > len(present):

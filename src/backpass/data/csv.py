@@ -1,23 +1,22 @@
 """Separated text (.csv, .tsv; plain, .gz, .zst) to a pyarrow table, strictly.
 
-Arrow parses; what it leaves open is decided here: compression by the file's first bytes, the
-separator by the first records, the header, and one reading per column (see `cells.py`).
+Arrow parses, a few MiB at a time; what it leaves open is decided here: the separator by the first
+records, the header, where records end, and one reading per column (see `cells.py`).
 """
 
 from __future__ import annotations
 
 import csv
 import difflib
-import gzip
 import io
 import os
 import re
-import zlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from backpass.data.bytestream import ByteStream
 from backpass.data.cells import MISSING_VALUES, Kind, kind_of, to_kind, trimmed
 from backpass.data.errors import DataError, listed
 from backpass.data.table import refuse_bad_names
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _SEPARATORS = (",", ";", "\t")
+LONGEST_RECORD = 64 << 20
 _LOOK = 1 << 20  # bytes of the file in which the separator and the fast reading are tried
 
 
@@ -44,22 +44,20 @@ def read_csv(
     it already; only these columns and those in `text` are read, and all of `kinds` must be there.
     Raises DataError naming file, record (counted from 1 after the header) and column.
     """
-    raw = _decompressed(path)
-    names, separator, start = _header(raw, path)
+    import pyarrow as pa
+
+    source = TextSource(path)
     if kinds is None:
-        wanted = [name for name in names if name not in set(drop)]
-        refuse_absent(path, names, [*drop, *text])
+        refuse_absent(path, source.names, [*drop, *text])
+        wanted = [name for name in source.names if name not in set(drop)]
     else:
-        wanted = [name for name in names if name in kinds or name in text]
-        refuse_absent(path, names, [*kinds, *text])
-    if not raw[start:].strip():
-        raise DataError("has a header but no records.", file=path)
+        refuse_absent(path, source.names, [*kinds, *text])
+        wanted = [name for name in source.names if name in kinds or name in text]
+    table = pa.concat_tables(source.chunks(wanted, missing_values))
     try:
-        table = _parse(memoryview(raw)[start:], names, wanted, separator)
-        _refuse_open_quote(raw.count(b'"', start), table)
         columns = []
         for name in wanted:
-            cells = trimmed(table[name], missing_values)
+            cells = table[name]
             kind: Kind = "text"
             if name not in text:
                 kind = kinds[name] if kinds else kind_of(cells, name, missing_values)
@@ -67,7 +65,84 @@ def read_csv(
             table = table.drop_columns([name])  # lets go of the raw cells, column by column
     except DataError as error:
         raise error.in_file(path) from None
-    return _table(columns, wanted)
+    return pa.Table.from_arrays(columns, names=wanted)
+
+
+class TextSource:
+    """A file of separated text, cut into tables of a few MiB; it may be read as often as asked.
+
+    names: the header's. encoding: of the bytes; decimal: the sign that stands in numbers.
+    Raises DataError where header or compression cannot be read.
+    """
+
+    def __init__(
+        self, path: str | os.PathLike[str], encoding: str = "utf-8", decimal: str = "."
+    ) -> None:
+        self.path, self.decimal = Path(path), decimal
+        self._bytes = ByteStream(self.path, encoding)
+        pieces = self._bytes.pieces()
+        look = next(pieces, b"")
+        pieces.close()
+        self.names, self.separator, self._start = _header(look, self.path)
+
+    def chunks(self, wanted: list[str], missing_values: tuple[str, ...]) -> Iterator[pa.Table]:
+        """Yield the records in order, cells as trimmed text, null where they are missing."""
+        import pyarrow as pa
+
+        record = 0
+        try:
+            for piece in self._records():
+                table = _parse(memoryview(piece), self.names, wanted, self.separator)
+                cells = [
+                    trimmed(table[name], missing_values, self.decimal)
+                    for name in table.column_names
+                ]
+                yield pa.table(cells, names=table.column_names)
+                record += table.num_rows
+        except DataError as error:
+            raise error.further_on(record).in_file(self.path) from None
+        if record == 0:
+            raise DataError("has a header but no records.", file=self.path)
+
+    def _records(self) -> Iterator[bytes]:
+        """Yield the bytes after the header in pieces of whole records."""
+        rest, skip = b"", self._start
+        quoted = re.compile(
+            b'(?<![^\\r\\n%s])"(?:[^"]|"")*(?:"|\\Z)' % re.escape(self.separator.encode())
+        )
+        for piece in self._bytes.pieces():
+            rest += piece[skip:]
+            skip = max(0, skip - len(piece))
+            end = _last_record_end(rest, quoted)
+            if end > 0 and rest[:end].strip():
+                yield rest[:end]
+            elif len(rest) > LONGEST_RECORD:
+                raise DataError(
+                    f"a record is longer than {LONGEST_RECORD >> 20} MiB; a quote is opened there "
+                    "and never closed, perhaps.",
+                    record=1,
+                )
+            rest = rest[max(end, 0) :]
+        if rest.strip():
+            yield rest
+
+
+def _last_record_end(piece: bytes, quoted: re.Pattern[bytes]) -> int:
+    """Return where the last whole record ends, after its newline; 0 where none does.
+
+    A newline inside a quoted field ends nothing. Quotes open a field only where it begins.
+    """
+    end = piece.rfind(b"\n") + 1
+    if b'"' not in piece:
+        return end
+    start, last = 0, 0
+    for field in quoted.finditer(piece):
+        newline = piece.rfind(b"\n", start, field.start())
+        last = newline + 1 if newline >= 0 else last
+        start = field.end()
+        if start == len(piece):  # still open, or its closing quote may be half of a pair
+            return last
+    return max(last, piece.rfind(b"\n", start) + 1)
 
 
 def refuse_absent(
@@ -85,34 +160,7 @@ def refuse_absent(
         )
 
 
-def _table(columns: list, names: list[str]) -> pa.Table:
-    import pyarrow as pa
-
-    return pa.Table.from_arrays(columns, names=names)
-
-
-def _decompressed(path: str | os.PathLike[str]) -> bytes:
-    """Return the file's bytes, unpacked as its first bytes say, without a byte order mark."""
-    raw = Path(path).read_bytes()
-    try:
-        if raw[:2] == b"\x1f\x8b":
-            raw = gzip.decompress(raw)
-        elif raw[:4] == b"\x28\xb5\x2f\xfd":
-            import pyarrow as pa
-
-            raw = pa.CompressedInputStream(pa.BufferReader(raw), "zstd").read()
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(
-            f"the compressed file is damaged or cut short ({error}); fetch it again.", file=path
-        ) from error
-    if raw[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in raw[:64]:
-        raise DataError(
-            "is not UTF-8 text (UTF-16, or no text at all); save it as UTF-8.", file=path
-        )
-    return raw[3:] if raw[:3] == b"\xef\xbb\xbf" else raw
-
-
-def _header(raw: bytes, path: str | os.PathLike[str]) -> tuple[list[str], str, int]:
+def _header(raw: bytes, path: Path) -> tuple[list[str], str, int]:
     """Return column names, separator and where the data starts in the bytes."""
     if not raw.strip():
         raise DataError("is empty; expected a header line and records.", file=path)
@@ -128,7 +176,7 @@ def _header(raw: bytes, path: str | os.PathLike[str]) -> tuple[list[str], str, i
     head = "".join(lines[: reader.line_num])
     if "\ufffd" in head:
         raise DataError(
-            "the header is not UTF-8 (Windows-1252 perhaps); save the file as UTF-8.", file=path
+            "the header is not UTF-8; if it is Windows-1252, pass --encoding cp1252.", file=path
         )
     refuse_bad_names(names, path)
     return names, separator, len(head.encode("utf-8"))
@@ -167,7 +215,9 @@ def _parse(body: memoryview, names: list[str], wanted: list[str], separator: str
         )
 
     try:
-        return read(True, _LOOK)
+        table = read(True, _LOOK)
+        _refuse_open_quote(bytes(body).count(b'"'), table)
+        return table
     except pa.ArrowInvalid:
         # Once more for the message: Arrow counts records only when it reads in one thread, and a
         # record longer than a block is no fault.
@@ -193,7 +243,7 @@ def _explain(message: str, names: list[str]) -> NoReturn:
     name = names[int(column[1])] if column else None
     if "UTF8" in message:
         raise DataError(
-            "holds bytes that are not UTF-8 (Windows-1252 perhaps); save the file as UTF-8.",
+            "holds bytes that are not UTF-8; if they are Windows-1252, pass --encoding cp1252.",
             record=record,
             column=name,
         )

@@ -35,6 +35,14 @@ class DataError(ValueError):
             return self
         return DataError(self.what, file=file, record=self.record, column=self.column)
 
+    def further_on(self, records: int) -> DataError:
+        """Return the same error, its record counted from `records` earlier."""
+        if self.record is None:
+            return self
+        return DataError(
+            self.what, file=self.file, record=self.record + records, column=self.column
+        )
+
     def __reduce__(self):
         # Exceptions pickle by args, here the finished sentence; another process needs the parts.
         return (_rebuilt, (self.what, self.file, self.record, self.column))
