@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -166,6 +167,32 @@ def test_the_guard_holds_in_any_thread():
         thread.join(10)
         assert set(seen) == {1}
         assert blas_threads() == before
+
+
+def test_a_thread_started_inside_the_guard_gets_the_same_bits():
+    net = bp.Network([bp.Linear(30, 64), bp.ReLU(), bp.Linear(64, 3)], loss=bp.CrossEntropyLoss())
+    rng = np.random.default_rng(0)
+    X, y, theta = rng.normal(size=(5000, 30)), rng.integers(3, size=5000), net.init(0)
+    found = []
+
+    def evaluate():
+        found.append(net.cost_and_gradient(theta, X, y)[1])
+
+    with bp.reproducible(2):
+        evaluate()
+        thread = threading.Thread(target=evaluate)
+        thread.start()
+        thread.join()
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_tape_does_not_keep_the_callers_rows():
+    net = bp.Network([bp.Linear(3, 2)], loss=bp.CrossEntropyLoss())
+    X = np.ones((4, 3))
+    seen = weakref.ref(X)
+    net.cost(net.init(0), X, [0, 1, 0, 1])
+    del X
+    assert seen() is None
 
 
 def test_n_jobs_that_mean_nothing_are_refused_before_anything_is_changed():

@@ -40,8 +40,9 @@ def refuse_nonfinite(
     place = _first_bad(tape.z[0])
     if place is not None:
         row, column = place[-2], place[-1]
+        kind = " in float32" if tape.dtype == np.float32 else ""  # 1e300 is inf there
         raise ValueError(
-            f"X, row {first_row + row}, column {column}: {tape.z[0][place]}; expected finite "
+            f"X, row {first_row + row}, column {column}: {tape.z[0][place]}{kind}; expected finite "
             "numbers. Drop the row, fill the value in, or let an estimator's `missing=` handle it."
         )
     for L, step in enumerate(steps):

@@ -169,7 +169,7 @@ class Network:
         """Return z^L that enter the loss, (n_rows, n_out), of the network's dtype."""
         vector, batch, levels = self._checked(theta, X)
         out = np.empty((len(batch.X), levels[-1]), self.dtype)
-        params = self._by_step(vector.astype(self.dtype, copy=False))
+        params = self._by_step(self._cast(vector))
 
         def part(tape: Tape, cut: Batch, start: int) -> None:
             forward_pass(self.steps, params, tape.z)
@@ -209,7 +209,7 @@ class Network:
         """Return each row's own ∂loss/∂θ, (n_rows, n_parameters); they sum to the gradient."""
         vector, batch, levels = self._checked(theta, X, y)
         out = np.empty((len(batch.X), self.n_parameters), self.dtype)
-        params = self._by_step(vector.astype(self.dtype, copy=False))
+        params = self._by_step(self._cast(vector))
 
         def part(tape: Tape, cut: Batch, start: int) -> None:
             rows = out[start : start + tape.n_rows]
@@ -234,7 +234,7 @@ class Network:
         """
         vector, batch, levels = self._checked(theta, X, y, sample_weight)
         pair = np.stack([vector, checked_theta(v, self.n_parameters)])
-        pair = pair.astype(self.dtype, copy=False)
+        pair = self._cast(pair)
         params = self._by_step(pair)
 
         def part(tape: Tape, cut: Batch, start: int) -> tuple[NDArray]:
@@ -299,7 +299,7 @@ class Network:
         """Sum (cost, gradient) over the slices of a batch; the gradient is empty unless asked."""
         vector, batch, levels = self._checked(theta, X, y, sample_weight)
         size = self.n_parameters if with_gradient else 0
-        cast = vector.astype(self.dtype, copy=False)
+        cast = self._cast(vector)
         plan = self.plan if constants is None else None
         params = self._by_step(cast) if plan is None else []
 
@@ -361,6 +361,11 @@ class Network:
     def _evaluated(self, levels: tuple[int, ...]) -> tuple[int, ...]:
         """Cut the widths of all levels to those that passes evaluate."""
         return levels[: len(self.evaluated_steps) + 1]
+
+    def _cast(self, theta: NDArray[np.float64]) -> Array:
+        """Return θ in the network's dtype; what overflows there is named by the pass."""
+        with np.errstate(over="ignore"):
+            return theta.astype(self.dtype, copy=False)
 
     def _by_step(self, flat: NDArray) -> list[dict[str, Array]]:
         """Cut a flat vector, or a stack of them, into one mapping of named views per step."""

@@ -64,8 +64,12 @@ _runner: ContextVar[Runner | None] = ContextVar("backpass_runner", default=None)
 
 
 def current_runner() -> Runner | None:
-    """Return the runner of this context; None outside of `reproducible()`."""
-    return _runner.get()
+    """Return the runner of this context; None outside of `reproducible()`.
+
+    A thread that was started inside has no runner of its own, but the guard holds for it too: it
+    cuts rows as the others do, evaluates them itself, and so gets the same bits.
+    """
+    return _runner.get() or (serial if _blas_guard.held else None)
 
 
 @contextmanager
@@ -106,16 +110,19 @@ class _BlasGuard:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._holders = 0
+        self._libraries: list[Any] = []
         self._before: list[tuple[Callable[[int], object], int]] = []
+
+    @property
+    def held(self) -> bool:
+        """Tell whether anybody is inside."""
+        return self._holders > 0
 
     def __enter__(self) -> None:
         with self._lock:
             if self._holders == 0:
-                import scipy.linalg  # noqa: F401  # so that SciPy's own BLAS is loaded and seen
-                from threadpoolctl import ThreadpoolController
-
-                libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-                self._before = [(_setter(library), library.num_threads) for library in libraries]
+                self._libraries = self._libraries or _blas_libraries()
+                self._before = [(_setter(lib), lib.get_num_threads()) for lib in self._libraries]
                 for set_threads, _ in self._before:
                     set_threads(1)
             self._holders += 1
@@ -126,6 +133,14 @@ class _BlasGuard:
             if self._holders == 0:
                 for set_threads, n_threads in self._before:
                     set_threads(n_threads)
+
+
+def _blas_libraries() -> list[Any]:
+    """List the process's BLAS libraries, NumPy's and SciPy's among them; a search of some ms."""
+    import scipy.linalg  # noqa: F401  # so that SciPy's own BLAS is loaded and seen
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController().select(user_api="blas").lib_controllers
 
 
 def _setter(library: Any) -> Callable[[int], object]:

@@ -65,11 +65,14 @@ def each_slice(
 
     def evaluate(index: int) -> Any:
         start = index * height
-        cut = batch.cut(start, min(start + height, n_rows), dtype)
-        tape = tape_for(owner, levels, len(cut.X), dtype, lanes)
-        tape.z[0] = cut.X if lanes == 1 else np.stack([cut.X, np.zeros_like(cut.X)])
         with np.errstate(all="ignore"):  # what overflows is found, and named, by `diagnosis`
-            return part(tape, cut, start)
+            cut = batch.cut(start, min(start + height, n_rows), dtype)
+            tape = tape_for(owner, levels, len(cut.X), dtype, lanes)
+            tape.z[0] = cut.X if lanes == 1 else np.stack([cut.X, np.zeros_like(cut.X)])
+            try:
+                return part(tape, cut, start)
+            finally:
+                tape.z[0] = tape.z_flat[:0]  # a tape is kept, the caller's X is not
 
     if n_slices == 1:  # no runner is needed; this matters where a whole pass takes 20 µs
         return iter([(0, evaluate(0))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from types import FunctionType
 
 from backpass.layers.base import Layer, no_tangent
 
@@ -56,28 +57,50 @@ class Elementwise(Layer):
 @lru_cache(maxsize=256)
 def compiled_map(f):
     """Compile z_out[i] = f(z_in[i]) over flat arrays."""
-    from numba import njit
+    scalar = _compiled(f)
 
-    scalar = njit(f)
-
-    @njit(nogil=True, error_model="numpy")
     def apply(z_in, z_out):
         for i in range(z_in.size):
             z_out[i] = scalar(z_in[i])
 
-    return apply
+    return _loop(apply, f)
 
 
 @lru_cache(maxsize=256)
 def compiled_product(df):
     """Compile out[i] = factor[i] · df(z_in[i], z_out[i]) over flat arrays; out may be factor."""
-    from numba import njit
+    scalar = _compiled(df)
 
-    scalar = njit(df)
-
-    @njit(nogil=True, error_model="numpy")
     def apply(z_in, z_out, factor, out):
         for i in range(z_in.size):
             out[i] = factor[i] * scalar(z_in[i], z_out[i])
 
-    return apply
+    return _loop(apply, df)
+
+
+def _compiled(function):
+    """Return what compiled code can call: a plain function compiled, others (math.tanh) as such."""
+    from numba import njit
+
+    return njit(function) if isinstance(function, FunctionType) else function
+
+
+def _loop(apply, function):
+    """Compile a loop that calls `function`; TypeError where Numba cannot."""
+    from numba import njit
+    from numba.core.errors import NumbaError
+
+    compiled = njit(apply, nogil=True, error_model="numpy")
+
+    def run(*arrays):
+        try:
+            compiled(*arrays)
+        except NumbaError as error:
+            name = getattr(function, "__name__", repr(function))
+            raise TypeError(
+                f"Elementwise: Numba cannot compile {name}, a function of numbers to a number. Use "
+                "arithmetic and `math` functions in it, or subclass bp.Layer and use NumPy. Numba "
+                f"says: {' '.join(str(error).split()[:40])} ..."
+            ) from error
+
+    return run
