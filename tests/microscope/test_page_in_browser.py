@@ -432,8 +432,8 @@ def test_light_and_dark(opened):
 
 def test_paper_has_the_numbers_and_no_controls(opened):
     page = opened(models.figure_1_trace())
-    page.js("dispatchEvent(new Event('beforeprint'))")
-    page.until("document.querySelectorAll('#tables table.level').length === 4")
+    ready = "dispatchEvent(new Event('beforeprint')); return document.querySelectorAll('.level tr')"
+    assert len(page.js(ready)) == 4 + 7  # heads and units, before anything is laid out
     page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     try:
         assert not page.one("#controls").is_displayed()

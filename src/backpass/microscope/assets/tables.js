@@ -4,11 +4,9 @@ function tablesPanel() {
   const panel = h("section", { class: "panel full", id: "tables" }, h("h2", {}, "The numbers behind the drawing"),
     h("p", { class: "lead" }, `Row ${state.row}, level by level.`));
   for (let L = 1; L <= trace.last; L++) {
-    const body = h("div", { class: "scroller" });
-    const fill = () => { if (!body.firstChild) body.append(levelTable(L)); };
-    const details = h("details", { "data-level": L, ontoggle: (event) => event.target.open && fill() },
-      h("summary", {}, `Level ${L}: ${roleOf(L)}${L > 1 ? `, given by ${trace.step(L - 1).name}` : ""}`), body);
-    panel.append(details);
+    panel.append(h("details", { "data-level": L, ontoggle: (event) => event.target.open && fill(event.target) },
+      h("summary", {}, `Level ${L}: ${roleOf(L)}${L > 1 ? `, given by ${trace.step(L - 1).name}` : ""}`),
+      h("div", { class: "scroller" })));
   }
   const checks = h("details", {}, h("summary", {}, "Checks of the rules"), h("div", { class: "scroller" }, h("table", { class: "checks" },
     h("thead", {}, h("tr", {}, h("th", {}, "layer"), h("th", {}, "against differences of its map"), h("th", {}, "independent derivation"))),
@@ -16,6 +14,12 @@ function tablesPanel() {
       h("td", { style: "white-space:normal" }, step.check.says), h("td", {}, step.derivation?.says ?? "not attached")))))));
   panel.append(checks);
   return panel;
+}
+
+// A table is made when it is first opened: a wide level has hundreds of lines.
+function fill(details) {
+  const body = details.querySelector(".scroller");
+  if (!body.firstChild) body.append(levelTable(Number(details.dataset.level)));
 }
 
 function levelTable(L) {
@@ -30,6 +34,8 @@ function levelTable(L) {
 addEventListener("beforeprint", () => {
   for (const details of document.querySelectorAll("#tables details, #paths details")) {
     const L = Number(details.dataset.level);
-    if (!L || trace.width(L) <= 64) details.open = true;
+    if (L && trace.width(L) > 64) continue;
+    if (L) fill(details); // the event of opening would come after the sheet is laid out
+    details.open = true;
   }
 });
