@@ -73,6 +73,29 @@ def test_every_number_is_the_traces_in_every_row(opened, make):
         assert len(check_cards(page, trace, row)) == 2 * units
 
 
+@pytest.mark.peers
+def test_every_number_is_torchs(opened):
+    torch = pytest.importorskip("torch")
+    trace = models.figure_1_trace()
+    page = opened(trace)
+    page.choose("#row", 3)
+    x = torch.tensor(trace.z[1][3:4], requires_grad=True)
+    weight, bias = (torch.tensor(trace.params[0][name]) for name in ("weight", "bias"))
+    logits = torch.nn.functional.linear(x, weight, bias)
+    log_pi = torch.log_softmax(logits, dim=1)
+    cost = torch.nn.functional.nll_loss(log_pi, torch.tensor(trace.y[3:4]), reduction="sum")
+    chain = [x, logits, log_pi, cost]
+    for value in chain[1:]:
+        value.retain_grad()
+    cost.backward()
+    for L, value in enumerate(chain, start=1):
+        for i, (z, delta) in enumerate(
+            zip(value.detach().reshape(-1), value.grad.reshape(-1), strict=True)
+        ):
+            assert close_as_shown(page.text(f'[data-pick="z{L}.{i}"] .num'), float(z))
+            assert close_as_shown(page.text(f'[data-pick="d{L}.{i}"] .num'), float(delta))
+
+
 @pytest.mark.parametrize("make", [models.figure_1_trace, models.residual_trace])
 def test_the_sum_under_every_delta_adds_up(opened, make):
     trace = make()
