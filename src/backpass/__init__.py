@@ -18,7 +18,9 @@ _HOMES = {
     "backpass.runner": "reproducible",
     "backpass.check": "DerivativeError check_layer check_network",
     "backpass.estimators": "LogisticRegression MLPClassifier",
+    "backpass.inference": "CollinearityWarning SeparationWarning",
     "backpass.microscope": "Recorder",
+    "backpass.data.dataset": "ingest open_dataset",
     "backpass.modelfile": "ModelFileError load save",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -40,7 +42,9 @@ def __dir__() -> list[str]:
 
 if TYPE_CHECKING:  # for type checkers and editors, which do not run __getattr__
     from backpass.check import DerivativeError, check_layer, check_network
+    from backpass.data.dataset import ingest, open_dataset
     from backpass.estimators import LogisticRegression, MLPClassifier
+    from backpass.inference import CollinearityWarning, SeparationWarning
     from backpass.layers import (
         Dropout,
         Elementwise,

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,18 +86,31 @@ class Encoding:
         each category's baseline, the level named or else the first.
         Raises DataError naming the column.
         """
-        if missing not in MISSING_POLICIES:
-            raise ValueError(f"missing={missing!r}; expected one of {list(MISSING_POLICIES)}.")
+        _check_policy(missing)
         table = as_table(table)
         _refuse_absent(table.column_names, [*categorical, *drop])
         table = table.drop_columns(list(drop))
         for name in table.column_names:
             refuse_unusable(table[name], name, declared=name in categorical)
-        if missing == "raise":
-            _refuse_missing(_missing_counts(table), table.num_rows)
-        if table.num_rows == 0:
+        rows = _TableInMemory(table, categorical)
+        return cls.learn_from(rows, missing=missing, reference=reference, standardize=standardize)
+
+    @classmethod
+    def learn_from(
+        cls,
+        table: Learnable,
+        *,
+        missing: str,
+        reference: Mapping[str, str] | None = None,
+        standardize: bool = False,
+    ) -> Encoding:
+        """Learn from a table of any storage, as `learn` does from one in memory."""
+        _check_policy(missing)
+        if table.n_rows == 0:
             raise DataError("no rows are left to learn from.")
-        columns, dropped, n_rows = _learn_columns(table, missing, categorical)
+        if missing == "raise":
+            _refuse_missing(table.missing_counts(table.names), table.n_rows)
+        columns, dropped, n_rows = _learn_columns(table, missing)
         made = cls(columns, missing, dropped, n_rows, standardize)
         _refuse_same_names(made.coef_names)
         return made if reference is None else made.with_baselines(reference)
@@ -216,7 +229,7 @@ class Encoding:
                 value = number_values(cells, column.name)
                 gone = np.isnan(value)
                 lost = int(np.count_nonzero(gone))
-                numbers.extend(self._number_columns(column, value, gone))
+                numbers.extend(self.number_columns(column, value, gone))
             if lost and not self._takes_missing(column):
                 absent[column.name] = lost
         _refuse_missing(absent, table.num_rows, unseen, at_fit=False)
@@ -232,8 +245,12 @@ class Encoding:
         category's columns; under a penalty their coefficients sum to zero, so that is the middle.
         """
         codes = self.codes(table)
-        n_rows = len(codes.numbers)
-        out = np.zeros((n_rows, len(self.coef_names)))
+        out = np.empty((len(codes.numbers), len(self.coef_names)))
+        self.expand(codes, out)
+        return out
+
+    def expand(self, codes: Codes, out: NDArray[np.float64]) -> None:
+        """Write encoded rows out as numbers, (n_rows, n_coefs), categories as 0 and 1."""
         place = number = category = 0
         for column in self.columns:
             width = len(column.coef_names)
@@ -243,13 +260,13 @@ class Encoding:
                 to[column.coef_codes] = place + np.arange(width)
                 where = to[codes.categories[:, category]]
                 rows = np.flatnonzero(where >= 0)
+                out[:, place : place + width] = 0.0
                 out[rows, where[rows]] = 1.0
                 category += 1
             else:
                 out[:, place : place + width] = codes.numbers[:, number : number + width]
                 number += width
             place += width
-        return out
 
     def to_json(self) -> str:
         """Write the encoding as JSON; `from_json` gives an equal one."""
@@ -306,7 +323,7 @@ class Encoding:
         # Where there is a baseline, zeros in all of a category's columns mean that.
         return isinstance(column, Number) or column.own_category or column.baseline is None
 
-    def _number_columns(
+    def number_columns(
         self, column: Number, value: NDArray[np.float64], gone: NDArray[np.bool_]
     ) -> list[NDArray[np.float64]]:
         """Return the columns that one number becomes: itself, imputed, and its indicator."""
@@ -320,17 +337,66 @@ class Encoding:
         return columns
 
 
+class Learnable(Protocol):
+    """A table that columns can be learned from, whatever its storage."""
+
+    names: list[str]
+    n_rows: int
+
+    def learn(
+        self, names: list[str], indicator: bool, complete: bool
+    ) -> tuple[dict[str, Column | str], int]:
+        """Learn these columns from all rows, or from those with no value missing in them.
+
+        Returns each column, or why it is of no use, and the number of rows learned from.
+        """
+        ...
+
+    def missing_counts(self, names: list[str]) -> dict[str, int]:
+        """Count the missing values of those of these columns that have any."""
+        ...
+
+
+class _TableInMemory:
+    """A pyarrow table to learn from."""
+
+    def __init__(self, table: pa.Table, categorical: Collection[str]) -> None:
+        self.table, self.categorical = table, categorical
+        self.names, self.n_rows = table.column_names, table.num_rows
+
+    def learn(
+        self, names: list[str], indicator: bool, complete: bool
+    ) -> tuple[dict[str, Column | str], int]:
+        rows = self.table.select(names)
+        if complete:
+            rows = rows.filter(_complete(rows))
+        if rows.num_rows == 0:
+            return {}, 0
+        learned = {
+            name: learn_column(rows[name], name, name in self.categorical, indicator)
+            for name in names
+        }
+        return learned, rows.num_rows
+
+    def missing_counts(self, names: list[str]) -> dict[str, int]:
+        return _missing_counts(self.table.select(names))
+
+
 def _learn_columns(
-    table: pa.Table, missing: str, categorical: Collection[str]
+    table: Learnable, missing: str
 ) -> tuple[tuple[Column, ...], tuple[tuple[str, str], ...], int]:
     """Return the columns of use, (name, why) of the others, and the number of rows learned from."""
     dropped: list[tuple[str, str]] = []
-    rows = table
+    names, complete = list(table.names), False
     while True:
-        learned = {
-            name: learn_column(rows[name], name, name in categorical, missing == "indicator")
-            for name in rows.column_names
-        }
+        learned, n_rows = table.learn(names, missing == "indicator", complete)
+        if n_rows == 0:
+            counts = table.missing_counts(names)
+            most = max(counts, key=counts.__getitem__)
+            raise DataError(
+                f"no rows are left to learn from, of {table.n_rows:,}. Column '{most}' alone has "
+                f"{counts[most]:,} missing values."
+            )
         useless = {name: why for name, why in learned.items() if isinstance(why, str)}
         dropped += useless.items()
         if len(useless) == len(learned):
@@ -338,19 +404,17 @@ def _learn_columns(
             raise DataError(f"no column is left that could tell the classes apart: {reasons}.")
         # Under "drop" a column of no use must not cost the rows where it is missing, so it goes
         # first; and columns that vary over all rows may not over the complete ones.
-        table = table.drop_columns(list(useless))
-        complete = table.filter(_complete(table)) if missing == "drop" else table
-        if not useless and complete.num_rows == rows.num_rows:
+        names = [name for name in names if name not in useless]
+        gaps = missing == "drop" and not complete and table.missing_counts(names)
+        if not useless and not gaps:
             columns = tuple(column for column in learned.values() if not isinstance(column, str))
-            return columns, tuple(dropped), rows.num_rows
-        if complete.num_rows == 0:
-            counts = _missing_counts(table)
-            most = max(counts, key=counts.__getitem__)
-            raise DataError(
-                f"no rows are left to learn from, of {table.num_rows:,}. Column '{most}' alone has "
-                f"{counts[most]:,} missing values."
-            )
-        rows = complete
+            return columns, tuple(dropped), n_rows
+        complete = missing == "drop"
+
+
+def _check_policy(missing: str) -> None:
+    if missing not in MISSING_POLICIES:
+        raise ValueError(f"missing={missing!r}; expected one of {list(MISSING_POLICIES)}.")
 
 
 def _side_by_side(columns: list, n_rows: int, dtype: Any) -> NDArray:

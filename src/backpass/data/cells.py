@@ -7,6 +7,7 @@ take `12, 15, ..., n/a` for numbers in one file and for a category in the next.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NoReturn
 
 from backpass.data.errors import DataError
@@ -20,6 +21,7 @@ MISSING_VALUES = ("", "NA", "N/A", "NaN", "null", "?")
 
 # Infinities are numbers here, so that it is their refusal that names them, further on.
 _NUMBER = r"^[+-]?(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|[iI]nf(inity)?|[nN]a[nN])$"
+_BOOLEAN = r"(?i)^(true|false)$"
 _DECIMAL_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$"
 _DATE = r"^(\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})([ T].*)?$"
 
@@ -45,38 +47,95 @@ def trimmed(
 
 
 def kind_of(cells: pa.ChunkedArray, column: str, missing_values: tuple[str, ...]) -> Kind:
-    """Say what trimmed cells hold, after a look at every one.
+    """Say what trimmed cells hold, after a look at every one; see `Tally.verdict`."""
+    tally = Tally()
+    tally.add(cells)
+    return tally.verdict(column, missing_values)
 
-    Raises DataError naming the record where a column is mostly but not wholly numbers, since either
-    reading would be a guess, and where it holds dates, which no classifier here can use.
+
+@dataclass
+class Tally:
+    """What was met so far in a column of trimmed cells, chunk by chunk.
+
+    booleans, dates: counted only as long as there is nothing else.
     """
-    import pyarrow.compute as pc
 
-    present = cells.drop_null()
-    if len(present) == 0:
+    rows: int = 0
+    present: int = 0
+    numbers: int = 0
+    booleans: int = 0
+    dates: int = 0
+    commas: int = 0
+    stranger: tuple[str, int] | None = None  # the first cell that is no number, and its record
+    example: str = ""
+
+    def add(self, cells: pa.ChunkedArray) -> None:
+        """Take in the next chunk."""
+        import pyarrow.compute as pc
+
+        def count(pattern: str) -> int:
+            return pc.sum(pc.match_substring_regex(present, pattern)).as_py() or 0
+
+        present = cells.drop_null()
+        numbers = count(_NUMBER)
+        if numbers < len(present):
+            if self.booleans == self.present:
+                self.booleans += count(_BOOLEAN)
+            if self.dates == self.present:
+                self.dates += count(_DATE)
+            if self.commas + self.numbers == self.present:
+                self.commas += count(_DECIMAL_COMMA)
+            if self.stranger is None:
+                fits = pc.fill_null(pc.match_substring_regex(cells, _NUMBER), True)
+                place = pc.index(fits, False).as_py()
+                self.stranger = cells[place].as_py(), self.rows + place + 1
+        if len(present) and not self.example:
+            self.example = present[0].as_py()
+        self.rows += len(cells)
+        self.present += len(present)
+        self.numbers += numbers
+
+    def verdict(self, column: str, missing_values: tuple[str, ...]) -> Kind:
+        """Say what the column holds.
+
+        Raises DataError naming the record where it is mostly but not wholly numbers, since either
+        reading would be a guess, and where it holds dates, which no classifier here can use.
+        """
+        if self.present == 0:
+            return "text"
+        if self.numbers == self.present:
+            return "number"
+        if self.booleans == self.present:
+            return "boolean"
+        if self.dates == self.present:
+            raise DataError(
+                f"holds dates such as '{self.example}'; turn them into numbers (days since an "
+                f"event, month, weekday) beforehand, or pass --drop '{column}'.",
+                column=column,
+            )
+        assert self.stranger is not None
+        word, record = self.stranger
+        if self.commas + self.numbers == self.present:
+            raise DataError(
+                f"holds numbers with decimal commas such as '{word}'; pass --decimal ',', or "
+                f"--categorical '{column}' if they are names.",
+                column=column,
+            )
+        if 2 * self.numbers > self.present:
+            markers = (word, self.present - self.numbers, self.numbers)
+            raise DataError(_mixed(*markers, column, missing_values), record=record, column=column)
         return "text"
-    numbers = pc.sum(pc.match_substring_regex(present, _NUMBER)).as_py()
-    if numbers == len(present):
-        return "number"
-    if pc.all(pc.match_substring_regex(present, r"(?i)^(true|false)$")).as_py():
-        return "boolean"
-    if pc.all(pc.match_substring_regex(present, _DATE)).as_py():
-        raise DataError(
-            f"holds dates such as '{present[0]}'; turn them into numbers (days since an event, "
-            f"month, weekday) beforehand, or pass --drop '{column}'.",
-            column=column,
-        )
-    commas = pc.sum(pc.match_substring_regex(present, _DECIMAL_COMMA)).as_py()
-    if commas and commas + numbers == len(present):
-        example = present.filter(pc.match_substring_regex(present, _DECIMAL_COMMA))[0]
-        raise DataError(
-            f"holds numbers with decimal commas such as '{example}'; pass --decimal ',', or "
-            f"--categorical '{column}' if they are names.",
-            column=column,
-        )
-    if 2 * numbers > len(present):
-        _refuse_mixed(cells, column, missing_values)
-    return "text"
+
+
+def _mixed(
+    word: str, strangers: int, numbers: int, column: str, missing_values: tuple[str, ...]
+) -> str:
+    markers = ",".join([value for value in missing_values if value] + [word])
+    same = f" ({strangers - 1:,} more like it)" if strangers > 1 else ""
+    return (
+        f"'{word}' is not a number{same}; {numbers:,} other cells of the column are. "
+        f"Pass --missing-values '{markers}', or --categorical '{column}'."
+    )
 
 
 def to_kind(
@@ -102,22 +161,12 @@ def to_kind(
 
 
 def _refuse_mixed(cells: pa.ChunkedArray, column: str, missing_values: tuple[str, ...]) -> NoReturn:
-    import pyarrow.compute as pc
-
-    stranger = pc.fill_null(pc.invert(pc.match_substring_regex(cells, _NUMBER)), False)
-    count = pc.sum(stranger).as_py()
-    others = len(cells) - cells.null_count - count
-    first = cells.filter(stranger)[0].as_py()
-    markers = ",".join([value for value in missing_values if value] + [first])
-    same = f" ({count - 1:,} more like it)" if count > 1 else ""
-    _refuse_first(
-        cells,
-        stranger,
-        column,
-        f"is not a number{same}; {others:,} other cells of the column are. "
-        f"Pass --missing-values '{markers}', or --categorical '{column}'.",
-    )
-    raise AssertionError("unreachable: the caller saw a cell that is no number")
+    tally = Tally()
+    tally.add(cells)
+    assert tally.stranger is not None
+    word, record = tally.stranger
+    sentence = _mixed(word, tally.present - tally.numbers, tally.numbers, column, missing_values)
+    raise DataError(sentence, record=record, column=column)
 
 
 def _refuse_first(cells: pa.ChunkedArray, wrong: pa.ChunkedArray, column: str, why: str) -> None:

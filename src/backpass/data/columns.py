@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from backpass.data import document
 from backpass.data.cells import Kind
 from backpass.data.errors import DataError
+from backpass.data.moments import Moments, moments_of
 from backpass.data.values import as_words, holds_text, number_values
 
 if TYPE_CHECKING:
@@ -185,54 +188,70 @@ def learn_column(
 
     indicator: missing values get an own category or a column that tells where they were.
     """
-    if declared or holds_text(cells):
-        return _learn_category(cells, name, declared, indicator)
-    return _learn_number(cells, name, indicator)
-
-
-def _learn_number(cells: pa.ChunkedArray, name: str, indicator: bool) -> Number | str:
-    import pyarrow as pa
-
-    values = number_values(cells, name)
-    present = values[~np.isnan(values)]
-    if not len(present):
-        return "no values"
-    n_missing = len(values) - len(present)
-    indicator = indicator and n_missing > 0
-    mean, scale = _mean_and_scale(present)
-    if scale == 0.0 and not indicator:
-        return f"always {mean:g}"
-    return Number(name, mean, scale, n_missing, indicator, pa.types.is_boolean(cells.type))
-
-
-def _learn_category(
-    cells: pa.ChunkedArray, name: str, declared: bool, indicator: bool
-) -> Category | str:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    ordered = pa.types.is_dictionary(cells.type)
-    words = as_words(cells)
-    counted = pc.value_counts(words.drop_null())
+    if not (declared or holds_text(cells)):
+        moments = moments_of(number_values(cells, name))
+        return number_from(name, moments, len(cells), indicator, pa.types.is_boolean(cells.type))
+    counted = pc.value_counts(as_words(cells).drop_null())
     counts = dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True))
+    own = _own_order(cells) if pa.types.is_dictionary(cells.type) else None
+    return category_from(name, counts, len(cells), indicator, declared, own)
+
+
+def number_from(
+    name: str, moments: Moments, n_rows: int, indicator: bool, boolean: bool
+) -> Number | str:
+    """Make a number's column from its moments, or say why it is of no use."""
+    if not moments.count:
+        return "no values"
+    n_missing = n_rows - moments.count
+    indicator = indicator and n_missing > 0
+    mean, scale = moments.mean_and_scale()
+    if scale == 0.0 and not indicator:
+        return f"always {mean:g}"
+    return Number(name, mean, scale, n_missing, indicator, boolean)
+
+
+def category_from(
+    name: str,
+    counts: Mapping[str, int],
+    n_rows: int,
+    indicator: bool,
+    declared: bool = False,
+    own_order: list[str] | None = None,
+) -> Category | str:
+    """Make a category's column from the rows of each level, or say why it is of no use.
+
+    own_order: the levels as their maker ordered them; None sorts them. Raises DataError for a
+    column that names rows, unless it was declared a category or has an order of its own.
+    """
     n_present = sum(counts.values())
     if not counts:
         return "no values"
-    if not (declared or ordered) and len(counts) > max(_FEW_LEVELS, _IDENTIFIER_SHARE * n_present):
-        first, second = list(counts)[:2]
-        raise DataError(
-            f"holds {len(counts):,} different texts in {n_present:,} rows ('{first}', '{second}', "
-            f"...), so it names rows rather than groups them. Leave it out (--drop '{name}'), or "
-            f"declare it a category (--categorical '{name}').",
-            column=name,
-        )
-    own = _own_order(cells) if ordered else _sorted_levels(counts)
-    levels = tuple(level for level in own if level in counts)
-    n_missing = len(cells) - n_present
+    if not (declared or own_order is not None):
+        refuse_identifier(name, counts, n_present)
+    order = _sorted_levels(counts) if own_order is None else own_order
+    levels = tuple(level for level in order if level in counts)
+    n_missing = n_rows - n_present
     own_category = indicator and n_missing > 0
     if len(levels) + own_category < 2:
         return f"always '{levels[0]}'"
     return Category(name, levels, tuple(counts[v] for v in levels), n_missing, own_category)
+
+
+def refuse_identifier(name: str, levels: Collection[str], n_present: int) -> None:
+    """Raise DataError where nearly every row brings a value of its own."""
+    if len(levels) <= max(_FEW_LEVELS, _IDENTIFIER_SHARE * n_present):
+        return
+    first, second = itertools.islice(levels, 2)
+    raise DataError(
+        f"holds {len(levels):,} different texts in {n_present:,} rows ('{first}', '{second}', "
+        f"...), so it names rows rather than groups them. Leave it out (--drop '{name}'), or "
+        f"declare it a category (--categorical '{name}').",
+        column=name,
+    )
 
 
 def _own_order(cells: pa.ChunkedArray) -> list[str]:
@@ -247,19 +266,6 @@ def _sorted_levels(levels: Any) -> list[str]:
         return sorted(levels, key=lambda level: (float(level), level))
     except ValueError:
         return sorted(levels)
-
-
-def _mean_and_scale(present: NDArray[np.float64]) -> tuple[float, float]:
-    """Return mean and standard deviation, also where squares would leave float64's range."""
-    if present.min() == present.max():
-        return float(present[0]), 0.0
-    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        mean, scale = float(present.mean()), float(present.std())
-    if not (0.0 < scale < math.inf and math.isfinite(mean)):
-        unit = float(np.abs(present).max())
-        mean, scale = float((present / unit).mean() * unit), float((present / unit).std() * unit)
-    # Neighbouring numbers may have a deviation that rounds to nothing; they differ all the same.
-    return mean, max(scale, float(np.spacing(abs(mean))))
 
 
 def _share_scale(count: int, n_rows: int) -> float:

@@ -80,9 +80,7 @@ class TextSource:
     ) -> None:
         self.path, self.decimal = Path(path), decimal
         self._bytes = ByteStream(self.path, encoding)
-        pieces = self._bytes.pieces()
-        look = next(pieces, b"")
-        pieces.close()
+        look = next(iter(self._bytes.pieces()), b"")
         self.names, self.separator, self._start = _header(look, self.path)
 
     def chunks(self, wanted: list[str], missing_values: tuple[str, ...]) -> Iterator[pa.Table]:

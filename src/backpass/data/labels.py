@@ -23,23 +23,28 @@ def labels_of(words: pa.ChunkedArray, column: str) -> NDArray:
 
     Raises DataError where there are fewer than two classes, or where the target is no class at all.
     """
-    texts = words.to_pylist()
-    distinct = dict.fromkeys(texts)
+    coded = words.combine_chunks().dictionary_encode()
+    labels = label_values(coded.dictionary.to_pylist(), len(words), column)
+    return labels[np.asarray(coded.indices)]
+
+
+def label_values(distinct: list[str], n_rows: int, column: str) -> NDArray:
+    """Return the label that each of a target's different texts stands for; see `labels_of`."""
     if len(distinct) < 2:
         raise DataError(
             f"has {'one class only, ' + listed(distinct) if distinct else 'no labels'}; "
             "a classifier needs two classes.",
             column=column,
         )
-    if len(distinct) > max(_MANY_CLASSES, len(texts) / 2):
+    if len(distinct) > max(_MANY_CLASSES, n_rows / 2):
         raise DataError(
-            f"has {len(distinct):,} values in {len(texts):,} rows ({listed(distinct, 3)}), "
+            f"has {len(distinct):,} values in {n_rows:,} rows ({listed(distinct, 3)}), "
             "so it is no class; --target names the column of classes.",
             column=column,
         )
     if all(_WHOLE.fullmatch(text) for text in distinct):
-        return np.array([_whole(text) for text in texts], dtype=np.int64)
-    return np.array(texts)
+        return np.array([_whole(text) for text in distinct], dtype=np.int64)
+    return np.array(distinct)
 
 
 def places_of(words: pa.ChunkedArray, classes: NDArray, column: str) -> tuple[NDArray, str | None]:

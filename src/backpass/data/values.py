@@ -113,8 +113,9 @@ def as_words(cells: Any) -> Any:
     if pa.types.is_floating(kind):
         cells = pc.if_else(pc.is_nan(cells), pa.scalar(None, kind), cells)
         # Missing values make pandas turn whole numbers into floats; the levels stay the same.
-        if pc.all(pc.equal(cells, pc.trunc(cells))).as_py():
-            cells = cells.cast(pa.int64(), safe=False)
+        whole = pc.and_(pc.equal(cells, pc.trunc(cells)), pc.less(pc.abs(cells), 2.0**53))
+        words = pc.if_else(whole, cells, 0.0).cast(pa.int64(), safe=False).cast(pa.string())
+        return pc.if_else(whole, words, cells.cast(pa.string()))
     return cells.cast(pa.string())
 
 

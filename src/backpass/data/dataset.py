@@ -1,0 +1,191 @@
+"""`open_dataset` and `ingest`: files of any size, read in blocks and never whole.
+
+What a fit reads is a block store (`store.py`). For files it is made when it is first needed, with
+no name, so nothing stays behind; `ingest` makes one to keep.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from backpass.data.cells import MISSING_VALUES
+from backpass.data.csv import refuse_absent
+from backpass.data.errors import DataError
+from backpass.data.ingest import read_into_store
+from backpass.data.sources import Reading, Source, find_files
+from backpass.data.stored import META, StoredTable, is_store, open_stored
+
+
+class Dataset:
+    """Rows of one or more files, or of a store; made by `open_dataset`, taken by `fit`.
+
+    A temporary store lies in the system's folder for such files (TMPDIR chooses another) and needs
+    about 8 bytes per number and 4 per text. `close` lets go of it; so does the end of the process.
+    """
+
+    def __init__(self, source: Source | None, table: StoredTable | None, options: dict) -> None:
+        self._source, self._table, self._options = source, table, options
+
+    @property
+    def table(self) -> StoredTable:
+        """Return the store, reading the files into a temporary one if there is none yet."""
+        if self._table is None:
+            if self._source is None:
+                raise ValueError("this dataset was closed; open it again.")
+            self._table = read_into_store(self._source, None, **self._options)
+        return self._table
+
+    @property
+    def n_rows(self) -> int:
+        """Count the rows that have a label."""
+        return self.table.n_rows
+
+    @property
+    def column_names(self) -> list[str]:
+        """Name the columns beside target and weight."""
+        return self.table.names
+
+    @property
+    def target(self) -> str:
+        """Name the column of classes."""
+        return self.table.target.name if self._source is None else self._options["target"]
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self._table is not None:
+            for array in self._table.arrays().values():
+                for shard in array.shards:
+                    shard.file.close()
+        self._source = self._table = None
+
+    def __enter__(self) -> Dataset:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        if self._source is not None:
+            return f"<Dataset of {self._source.files[0]}, target {self.target!r}>"
+        if self._table is None:
+            return "<Dataset, closed>"
+        return f"<Dataset of {self._table.folder}, {self.n_rows:,} rows, target {self.target!r}>"
+
+
+def open_dataset(
+    path: str | os.PathLike[str],
+    *,
+    target: str | None = None,
+    weight: str | None = None,
+    drop: Sequence[str] = (),
+    categorical: Sequence[str] = (),
+    missing_values: Sequence[str] = MISSING_VALUES,
+    encoding: str = "utf-8",
+    decimal: str = ".",
+) -> Dataset:
+    """Open a table in files for fits that read it in blocks.
+
+    Parameters
+    ----------
+    path : a .csv, .tsv (plain, .gz, .zst), .parquet, .npy or .npz file, a folder or a glob of
+        such files, or a folder that `ingest` made.
+    target : the column of classes. Rows without a label are left out. For a store it is known.
+    weight : the column of row weights.
+    drop : columns to leave out.
+    categorical : columns that are categories whatever they hold.
+    missing_values : texts that stand for a missing value; the empty one always does.
+    encoding : of the bytes of text files, such as "cp1252".
+    decimal : "," where numbers are written 1,5.
+
+    Raises DataError, here for what the headers show, in `fit` for what the cells do, naming file,
+    record and column.
+    """
+    place = Path(path)
+    if is_store(place):
+        table = open_stored(place)
+        _refuse_other(place, table, target, weight, [*drop, *categorical])
+        table.verify()
+        return Dataset(None, table, {})
+    if target is None:
+        raise ValueError("open_dataset needs target=, the column of classes.")
+    if decimal not in (".", ","):
+        raise ValueError(f"decimal is {decimal!r}; it is '.' or ','.")
+    source = Source(find_files(path), Reading(tuple(missing_values), encoding, decimal))
+    asked = [target, *([] if weight is None else [weight]), *drop, *categorical]
+    refuse_absent(source.files[0], source.names, asked)
+    options = {
+        "target": target,
+        "weight": weight,
+        "drop": tuple(drop),
+        "categorical": tuple(categorical),
+    }
+    return Dataset(source, None, options)
+
+
+def ingest(source: Any, store: str | os.PathLike[str], **options: Any) -> Dataset:
+    """Convert files once to a block store that `open_dataset` opens at once; return it opened.
+
+    source: a Dataset, or a path, with the options of `open_dataset`. store: the folder to make. It
+    is written beside and renamed at the end: after Ctrl-C or an error there is no half of one.
+    """
+    folder = Path(store)
+    if folder.exists():
+        raise FileExistsError(
+            17, "is there already; remove it, or name another folder", str(folder)
+        )
+    dataset = source if isinstance(source, Dataset) else open_dataset(source, **options)
+    if dataset._source is None:
+        raise DataError("is a block store already; copy the folder.", file=dataset.table.folder)
+    beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
+    try:
+        table = read_into_store(dataset._source, beside, **dataset._options)
+        table.write_meta(beside)
+        _sync(beside / META)
+        beside.chmod(0o777 & ~_umask())
+        os.rename(beside, folder)
+        _sync(folder.parent)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    return Dataset(None, replace(table, folder=folder), {})
+
+
+def _refuse_other(
+    place: Path, table: StoredTable, target: str | None, weight: str | None, columns: list[str]
+) -> None:
+    """Refuse options that would make another store of the same source."""
+    for asked, has, name in (
+        (target, table.target.name, "target"),
+        (weight, table.weight_name, "weight"),
+    ):
+        if asked is not None and asked != has:
+            raise DataError(
+                f"is a block store with {name} '{has}', not '{asked}'; ingest the source again.",
+                file=place,
+            )
+    if columns:
+        raise DataError(
+            f"is a block store; '{columns[0]}' can be dropped or declared when the source is "
+            "ingested.",
+            file=place,
+        )
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _umask() -> int:
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,251 @@
+"""Rows of any source into a block store: numbers as float64, text as codes, labels, weights.
+
+For typed sources one reading does it. Text is read twice: what a column holds is known after a look
+at all of its cells, and a guess from the first ones is how other readers turn 1.5 into 2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backpass.data.cells import Kind, Tally, to_kind
+from backpass.data.columns import refuse_identifier
+from backpass.data.csv import refuse_absent
+from backpass.data.errors import DataError
+from backpass.data.sources import Chunk, Source
+from backpass.data.store import ArrayWriter
+from backpass.data.stored import StoredColumn, StoredTable
+from backpass.data.values import as_words, holds_text, kind_of_type, number_values, refuse_unusable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MANY_LEVELS = 100_000  # a text column with more is asked early whether it names rows
+
+
+def read_into_store(
+    source: Source,
+    folder: Path | None,
+    *,
+    target: str,
+    weight: str | None,
+    drop: Collection[str],
+    categorical: Collection[str],
+) -> StoredTable:
+    """Read a source to its end; rows without a label are left out, and counted.
+
+    Raises DataError naming file, record and column.
+    """
+    asked = [target, *([] if weight is None else [weight]), *categorical, *drop]
+    refuse_absent(source.files[0], source.names, asked)
+    wanted = [name for name in source.names if name not in set(drop)]
+    features = [name for name in wanted if name not in (target, weight)]
+    if not features:
+        raise DataError("no column is left beside the target.", file=source.files[0])
+    kinds = _kinds(source, wanted, {target, *categorical}) if source.judged else {}
+    writer = _Writer(source, folder, features, target, weight, set(categorical), kinds)
+    for chunk in source.chunks(wanted):
+        try:
+            writer.append(chunk.table)
+        except DataError as error:
+            raise error.further_on(chunk.record).in_file(chunk.file) from None
+    return writer.finish()
+
+
+def _kinds(source: Source, wanted: list[str], text: set[str]) -> dict[str, Kind]:
+    """Say what each column of text cells holds, after a look at all of them."""
+    judged = [name for name in wanted if name not in text]
+    kinds: dict[str, Kind] = dict.fromkeys(text, "text")
+    if not judged:
+        return kinds
+    tallies = {name: Tally() for name in judged}
+    places: list[Chunk] = []
+    before = 0
+    for chunk in source.chunks(judged):
+        for name in judged:
+            tallies[name].add(chunk.table[name])
+        if not places or places[-1].file != chunk.file:
+            places.append(Chunk(chunk.table.slice(0, 0), chunk.file, before))
+        before += chunk.table.num_rows
+    for name, tally in tallies.items():
+        try:
+            kinds[name] = tally.verdict(name, source.reading.missing_values)
+        except DataError as error:
+            # The tally counts on from file to file.
+            held = [p for p in places if error.record is None or p.record < error.record]
+            raise error.further_on(-held[-1].record).in_file(held[-1].file) from None
+    return kinds
+
+
+class _Levels:
+    """The different texts of a column, each with its code, in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.code: dict[str, int] = {}
+        self.own_order = False
+        self.rows = 0
+
+    def codes(self, cells: pa.ChunkedArray) -> NDArray[np.int32]:
+        """Return the code of every cell, (m,), -1 where it is missing."""
+        import pyarrow as pa
+
+        if pa.types.is_dictionary(cells.type):
+            self.own_order = True
+            coded = cells.unify_dictionaries().combine_chunks()
+            coded = coded.chunk(0) if isinstance(coded, pa.ChunkedArray) else coded
+            words = as_words(coded.dictionary).to_pylist()
+            indices = coded.indices
+        else:
+            coded = as_words(cells).combine_chunks().dictionary_encode()
+            words, indices = coded.dictionary.to_pylist(), coded.indices
+        to = np.empty(len(words) + 1, dtype=np.int32)
+        to[-1] = -1
+        for place, word in enumerate(words):
+            to[place] = -1 if word is None else self.code.setdefault(word, len(self.code))
+        self.rows += len(cells) - cells.null_count
+        return to[np.asarray(indices.fill_null(len(words)))]
+
+
+class _Writer:
+    """Takes tables and writes a store's arrays."""
+
+    def __init__(
+        self,
+        source: Source,
+        folder: Path | None,
+        features: list[str],
+        target: str,
+        weight: str | None,
+        categorical: set[str],
+        kinds: dict[str, Kind],
+    ) -> None:
+        self.source, self.features, self.target, self.weight = source, features, target, weight
+        self.folder, self.categorical, self.kinds = folder, categorical, kinds
+        self.is_text: dict[str, bool] | None = None
+        self.boolean: dict[str, bool] = {}
+        self.levels: dict[str, _Levels] = {}
+        self.labels = _Levels()
+        self.n_unlabelled = 0
+
+    def append(self, table: pa.Table) -> None:
+        """Write the labelled rows of a table; DataError counts records from its first row."""
+        if self.is_text is None:
+            self._settle(table)
+        assert self.is_text is not None
+        numbers: list[NDArray] = []
+        codes: list[NDArray] = []
+        for name in self.features:
+            cells = self._typed(table[name], name)
+            if self.is_text[name]:
+                codes.append(self.levels[name].codes(cells))
+                self._refuse_identifier(name)
+            else:
+                numbers.append(_numbers(cells, name))
+        weights = None if self.weight is None else self._weights(table[self.weight])
+        labels = self.labels.codes(table[self.target])
+        kept = labels >= 0
+        self.n_unlabelled += int(np.count_nonzero(~kept))
+        if weights is not None:
+            self.weights.append(weights[kept])
+        self.label_codes.append(labels[kept])
+        for writer, columns in ((self.numbers, numbers), (self.codes, codes)):
+            if columns:
+                block = np.empty((int(kept.sum()), len(columns)), writer.dtype)
+                for place, column in enumerate(columns):
+                    block[:, place] = column[kept]
+                writer.append(block)
+
+    def _weights(self, cells: pa.ChunkedArray) -> NDArray[np.float64]:
+        assert self.weight is not None
+        return checked_weights(_numbers(self._typed(cells, self.weight), self.weight), self.weight)
+
+    def _typed(self, cells: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
+        if not self.source.judged:
+            return cells
+        return to_kind(cells, self.kinds[name], name, self.source.reading.missing_values)
+
+    def _settle(self, table: pa.Table) -> None:
+        """Learn from the first table which columns are text, and open the arrays."""
+        self.is_text = {}
+        for name in self.features:
+            cells = table[name]
+            refuse_unusable(cells, name, declared=name in self.categorical)
+            text = name in self.categorical or (
+                self.kinds[name] == "text" if self.source.judged else holds_text(cells)
+            )
+            self.is_text[name] = text
+            if text:
+                self.levels[name] = _Levels()
+            else:
+                kind = self.kinds[name] if self.source.judged else kind_of_type(cells)
+                self.boolean[name] = kind == "boolean"
+        n_text = sum(self.is_text.values())
+        self.numbers = ArrayWriter(self.folder, "numbers", np.float64, len(self.features) - n_text)
+        self.codes = ArrayWriter(self.folder, "codes", np.int32, n_text)
+        self.label_codes = ArrayWriter(self.folder, "labels", np.int32, 0)
+        self.weights = ArrayWriter(self.folder, "weights", np.float64, 0)
+
+    def _refuse_identifier(self, name: str) -> None:
+        """Refuse a column that names rows before its names fill the memory."""
+        levels = self.levels[name]
+        judged = name not in self.categorical and not levels.own_order
+        if judged and len(levels.code) > _MANY_LEVELS:
+            refuse_identifier(name, levels.code, levels.rows)
+
+    def finish(self) -> StoredTable:
+        """Write what is left and return the store."""
+        if self.is_text is None:
+            raise DataError("has no rows.", file=self.source.files[0])
+        columns = []
+        for name in self.features:
+            if self.is_text[name]:
+                levels = self.levels[name]
+                columns.append(
+                    StoredColumn(
+                        name,
+                        "text",
+                        tuple(levels.code),
+                        levels.own_order and name not in self.categorical,
+                        name in self.categorical,
+                    )
+                )
+            else:
+                columns.append(StoredColumn(name, "boolean" if self.boolean[name] else "number"))
+        return StoredTable(
+            columns=tuple(columns),
+            target=StoredColumn(self.target, "text", tuple(self.labels.code)),
+            weight_name=self.weight,
+            n_unlabelled=self.n_unlabelled,
+            numbers=self.numbers.finish(),
+            codes=self.codes.finish(),
+            labels=self.label_codes.finish(),
+            weights=None if self.weight is None else self.weights.finish(),
+            folder=self.folder,
+            missing_values=self.source.reading.missing_values,
+        )
+
+
+def _numbers(cells: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
+    import pyarrow as pa
+
+    if pa.types.is_null(cells.type) or (holds_text(cells) and cells.null_count == len(cells)):
+        return np.full(len(cells), np.nan)  # nothing but missing values so far
+    return number_values(cells, name)
+
+
+def checked_weights(values: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """Return a weight column; DataError names the first record whose weight is none."""
+    wrong = ~(values >= 0.0)
+    if wrong.any():
+        record = int(wrong.argmax())
+        raise DataError(
+            f"{values[record]:g} is not a weight; weights are 0 or more and never missing.",
+            record=record + 1,
+            column=name,
+        )
+    return values

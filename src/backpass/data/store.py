@@ -1,0 +1,221 @@
+"""The block store: a table's numbers and codes as aligned .npy shards, read by row number.
+
+A fit reads its data several times, so text is decoded once into this form. A kept store is a folder
+with meta.json beside its shards, each with its CRC32. A temporary one is made of files that have no
+name: the system takes them back when the process ends, also after Ctrl-C or a crash.
+
+Rows are read with `pread` into the caller's memory, never mapped for long: pages of a mapped file
+count as the process's memory, and a pass would touch them all.
+"""
+
+from __future__ import annotations
+
+import io
+import mmap
+import os
+import tempfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import DTypeLike, NDArray
+
+from backpass.data.errors import DataError
+
+SHARD_BYTES = 256 << 20
+_HEADER = 128  # bytes of a .npy header with one or two dimensions: data starts aligned
+_BUFFER = 4 << 20  # bytes that gather before they are written
+_WINDOW = 8 << 20  # bytes of a shard that are mapped at a time, for rows that stand apart
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One file of an array: rows of one width, and the checksum of their bytes."""
+
+    file: IO[bytes]
+    n_rows: int
+    crc32: int
+
+
+class StoredArray:
+    """Rows of one type and width, (n_rows, width) or (n_rows,) for width 0, over some shards."""
+
+    def __init__(self, shards: list[Shard], dtype: DTypeLike, width: int, shard_rows: int) -> None:
+        self.shards, self.dtype, self.width = shards, np.dtype(dtype), width
+        self.shard_rows = shard_rows
+        self.n_rows = sum(shard.n_rows for shard in shards)
+
+    @property
+    def row_bytes(self) -> int:
+        """Count the bytes of a row."""
+        return self.dtype.itemsize * max(self.width, 1)
+
+    def shape(self, n_rows: int) -> tuple[int, ...]:
+        """Return the shape of so many rows."""
+        return (n_rows, self.width) if self.width else (n_rows,)
+
+    def read(self, places: slice, out: NDArray | None = None) -> NDArray:
+        """Return the rows at these places, in `out` if it is given: C-ordered, of their shape."""
+        start, stop, step = places.indices(self.n_rows)
+        n_rows = len(range(start, stop, step))
+        if out is None:
+            out = np.empty(self.shape(n_rows), self.dtype)
+        done = 0
+        while done < n_rows:
+            place, within = divmod(start + done * step, self.shard_rows)
+            end = min((place + 1) * self.shard_rows, stop) - place * self.shard_rows
+            rows = range(within, end, step)
+            part = out[done : done + len(rows)]
+            if step == 1:
+                self._read_all(self.shards[place], within, part)
+            else:
+                self._read_apart(self.shards[place], rows, part)
+            done += len(rows)
+        return out
+
+    def _read_all(self, shard: Shard, first: int, out: NDArray) -> None:
+        view = _bytes_of(out)
+        place = _HEADER + first * self.row_bytes
+        while len(view):
+            got = os.preadv(shard.file.fileno(), [view], place)
+            if got <= 0:
+                raise DataError("the store was cut short while it was in use.")
+            view, place = view[got:], place + got
+
+    def _read_apart(self, shard: Shard, rows: range, out: NDArray) -> None:
+        """Copy rows that stand apart out of short-lived maps: only their pages are read."""
+        a_window = max(1, _WINDOW // (self.row_bytes * rows.step))
+        for at in range(0, len(rows), a_window):
+            some = rows[at : at + a_window]
+            begin = _HEADER + some[0] * self.row_bytes
+            end = _HEADER + (some[-1] + 1) * self.row_bytes
+            base = begin - begin % mmap.ALLOCATIONGRANULARITY
+            window = mmap.mmap(
+                shard.file.fileno(), end - base, offset=base, access=mmap.ACCESS_READ
+            )
+            count = (end - begin) // self.row_bytes * max(self.width, 1)
+            flat = np.frombuffer(window, self.dtype, count, begin - base)
+            out[at : at + len(some)] = flat.reshape(self.shape(-1))[:: rows.step]
+            del flat
+            window.close()
+
+
+class ArrayWriter:
+    """Appends rows and cuts them into shards; `finish` gives the array to read from.
+
+    folder: None for files without a name. The number of rows of a shard is a power of two.
+    """
+
+    def __init__(self, folder: Path | None, name: str, dtype: DTypeLike, width: int) -> None:
+        self.folder, self.name, self.dtype, self.width = folder, name, np.dtype(dtype), width
+        row_bytes = self.dtype.itemsize * max(width, 1)
+        self.shard_rows = 1 << max(SHARD_BYTES // row_bytes, 1).bit_length() - 1
+        self._shards: list[Shard] = []
+        self._file: IO[bytes] | None = None
+        self._rows = self._crc = 0
+
+    def append(self, rows: NDArray) -> None:
+        """Write rows, (m, width) or (m,), at the end."""
+        rows = np.ascontiguousarray(rows, self.dtype)
+        while len(rows):
+            if self._file is None:
+                self._open()
+            assert self._file is not None
+            room = self.shard_rows - self._rows
+            data = _bytes_of(rows[:room])
+            self._file.write(data)
+            self._crc = zlib.crc32(data, self._crc)
+            self._rows += len(rows[:room])
+            if self._rows == self.shard_rows:
+                self._close()
+            rows = rows[room:]
+
+    def finish(self) -> StoredArray:
+        """Write what is left and return the array."""
+        if self._file is not None:
+            self._close()
+        return StoredArray(self._shards, self.dtype, self.width, self.shard_rows)
+
+    def _open(self) -> None:
+        if self.folder is None:
+            self._file = tempfile.TemporaryFile(buffering=_BUFFER)  # noqa: SIM115 - lives in the shard
+        else:
+            path = self.folder / shard_name(self.name, len(self._shards))
+            self._file = open(path, "w+b", buffering=_BUFFER)  # noqa: SIM115 - lives in the shard
+        self._file.write(b"\0" * _HEADER)
+        self._rows = self._crc = 0
+
+    def _close(self) -> None:
+        """Put the header, which holds the number of rows, in front of the shard."""
+        assert self._file is not None
+        self._file.seek(0)
+        self._file.write(_header(self.dtype, self.width, self._rows))
+        self._file.flush()
+        if self.folder is not None:
+            os.fsync(self._file.fileno())
+        self._shards.append(Shard(self._file, self._rows, self._crc))
+        self._file = None
+
+
+def shard_name(name: str, place: int) -> str:
+    """Name the file of a shard: numbers-00003.npy."""
+    return f"{name}-{place:05d}.npy"
+
+
+def open_array(
+    folder: Path, name: str, dtype: DTypeLike, width: int, shard_rows: int, shards: Any
+) -> StoredArray:
+    """Open an array of a kept store. shards: (rows, CRC32) of each, as its meta.json says.
+
+    Sizes and headers are compared first; checksums are for `verify`, which reads everything.
+    """
+    kind = np.dtype(dtype)
+    opened = []
+    for place, (n_rows, crc32) in enumerate(shards):
+        path = folder / shard_name(name, place)
+        expected = _HEADER + n_rows * kind.itemsize * max(width, 1)
+        if not path.is_file() or path.stat().st_size != expected:
+            raise DataError(
+                f"the store's {path.name} is missing or has another size than {expected:,} bytes; "
+                "ingest the data again.",
+                file=folder,
+            )
+        file = open(path, "rb", buffering=0)  # noqa: SIM115 - lives in the shard
+        if file.read(_HEADER) != _header(kind, width, n_rows):
+            raise DataError(f"the header of the store's {path.name} is damaged.", file=folder)
+        opened.append(Shard(file, n_rows, crc32))
+    return StoredArray(opened, kind, width, shard_rows)
+
+
+def verify(array: StoredArray, name: str, folder: Path) -> None:
+    """Read every byte of an array; DataError where a shard is not what was written."""
+    buffer = memoryview(bytearray(_BUFFER))
+    for place, shard in enumerate(array.shards):
+        at, crc = _HEADER, 0
+        while got := os.preadv(shard.file.fileno(), [buffer], at):
+            crc = zlib.crc32(buffer[:got], crc)
+            at += got
+        if crc != shard.crc32:
+            raise DataError(
+                f"the store's {shard_name(name, place)} is damaged (checksum {crc:08x}, written "
+                f"with {shard.crc32:08x}); ingest the data again.",
+                file=folder,
+            )
+
+
+def _bytes_of(array: NDArray) -> memoryview:
+    flat: Any = array.reshape(-1).view(np.uint8)
+    return memoryview(flat)
+
+
+def _header(dtype: np.dtype, width: int, n_rows: int) -> bytes:
+    shape = (n_rows, width) if width else (n_rows,)
+    stream = io.BytesIO()
+    described = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+    npy.write_array_header_1_0(stream, described)
+    header = stream.getvalue()
+    assert len(header) == _HEADER, "NumPy pads headers of short shapes to 128 bytes"
+    return header

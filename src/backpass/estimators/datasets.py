@@ -1,0 +1,61 @@
+"""`fit(dataset)`: a dataset as the fit of a table takes it, without the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backpass.data.dataset import Dataset
+from backpass.data.rows import Rows
+from backpass.estimators.inputs import row_weights
+from backpass.streaming import RowValues, prepare
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a fit reads. y: classes by number; weight: None where all are 1."""
+
+    rows: Rows
+    y: NDArray | RowValues
+    weight: NDArray[np.float64] | None
+    n_left_out: int
+
+
+def is_dataset(X: Any) -> bool:
+    """Tell whether X is a dataset, made by `open_dataset` or `ingest`."""
+    return isinstance(X, Dataset)
+
+
+def read_dataset(
+    estimator: Any,
+    dataset: Dataset,
+    y: Any,
+    sample_weight: Any,
+    missing: str,
+    reference: Callable[[], Mapping[str, str] | None],
+) -> Given:
+    """Learn the encoding and classes of a dataset, and set them on the estimator.
+
+    Weights, where there are any, are held in memory with the labels: 16 bytes a row.
+    """
+    if y is not None or sample_weight is not None:
+        raise ValueError(
+            "a dataset brings its labels and weights along; name their columns as target= and "
+            "weight= in open_dataset, and call fit(dataset)."
+        )
+    table = dataset.table
+    estimator._target = table.target.name
+    read = prepare(table, missing, reference())
+    estimator.encoding_, estimator.classes_ = read.encoding, read.classes
+    estimator.n_features_in_ = len(table.names)
+    estimator.feature_names_in_ = np.array(table.names, dtype=object)
+    labels: NDArray | RowValues = read.y
+    weight = None if read.weight is None else read.weight[:]
+    if weight is not None or estimator.class_weight is not None:
+        labels = read.y[:]
+        weight = row_weights(weight, estimator.class_weight, labels, labels, read.classes)
+    return Given(read.rows, labels, weight, table.n_rows - read.rows.n_rows)

@@ -1,0 +1,265 @@
+"""A fit from a block store: an encoding learned from it, and its rows in blocks, encoded as read.
+
+Every number is the one that the same table in memory gives, bit for bit: moments are taken on a
+fixed grid, and a block is encoded by the same code when it is read. What stays in memory is a
+block per thread and a column's levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from backpass.data.columns import Category, Column, Number, category_from, number_from
+from backpass.data.labels import label_values
+from backpass.data.moments import GRID, Moments
+from backpass.data.rows import DenseBlock, DenseRows
+from backpass.data.store import ArrayWriter
+from backpass.data.stored import StoredTable, read_rows
+from backpass.encoding import Codes, Encoding
+from backpass.scratch import scratch
+
+
+@dataclass(frozen=True)
+class StreamedFit:
+    """What a fit reads. y: classes by number; weight: of every row, or None where all are 1."""
+
+    rows: StoredRows
+    encoding: Encoding
+    classes: NDArray
+    y: RowValues
+    weight: RowValues | None
+
+
+def prepare(table: StoredTable, missing: str, reference: Mapping[str, str] | None) -> StreamedFit:
+    """Learn columns and classes from a store; `missing` and `reference` as in `Encoding.learn`."""
+    learner = StoredLearner(table)
+    encoding = Encoding.learn_from(learner, missing=missing, reference=reference)
+    table = learner.learned_from
+    classes, places = _classes(table)
+    y = RowValues(table.n_rows, np.dtype(np.int64), lambda rows: places[table.labels.read(rows)])
+    weights = table.weights
+    weight = (
+        None if weights is None else RowValues(table.n_rows, np.dtype(np.float64), weights.read)
+    )
+    return StreamedFit(StoredRows(table, encoding), encoding, classes, y, weight)
+
+
+def _classes(table: StoredTable) -> tuple[NDArray, NDArray[np.int64]]:
+    """Return the classes that occur, and for each code of the target its place among them."""
+    counts = np.zeros(len(table.target.levels), dtype=np.int64)
+    for start in range(0, table.n_rows, GRID):
+        codes = table.labels.read(slice(start, start + GRID))
+        counts += np.bincount(codes, minlength=len(counts))
+    there = np.flatnonzero(counts)
+    words = [table.target.levels[code] for code in there]
+    classes, inverse = np.unique(
+        label_values(words, table.n_rows, table.target.name), return_inverse=True
+    )
+    places = np.full(len(counts), -1, dtype=np.int64)
+    places[there] = inverse
+    return classes, places
+
+
+class RowValues:
+    """A number for every row, read where it is asked for: as much of an array as objectives use."""
+
+    def __init__(self, n_rows: int, dtype: np.dtype, read: Callable[[slice], NDArray]) -> None:
+        self.shape, self.dtype, self._read = (n_rows,), dtype, read
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, places: slice) -> NDArray:
+        return self._read(places).astype(self.dtype, copy=False)
+
+    def astype(self, dtype: DTypeLike, copy: bool = True) -> RowValues:
+        """Return the same values, to be read as another type."""
+        return RowValues(len(self), np.dtype(dtype), self._read)
+
+    def sum(self) -> float:
+        """Add all values up, in order."""
+        starts = range(0, len(self), GRID)
+        return float(sum(self[start : start + GRID].sum() for start in starts))
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray:
+        return self[:].astype(self.dtype if dtype is None else dtype, copy=False)
+
+
+class StoredLearner:
+    """A store to learn an encoding from. learned_from: the rows that the last `learn` saw."""
+
+    def __init__(self, table: StoredTable) -> None:
+        self.table = self.learned_from = table
+        self.names, self.n_rows = table.names, table.n_rows
+        self._all: dict[str, Moments | NDArray[np.int64]] | None = None
+
+    def learn(
+        self, names: list[str], indicator: bool, complete: bool
+    ) -> tuple[dict[str, Column | str], int]:
+        """Learn these columns from all rows, or from those without missing values in them."""
+        if complete and self.missing_counts(names):
+            table = complete_rows(self.table, names)
+            found = survey(table)
+        else:
+            table, found = self.table, self._survey()
+        self.learned_from = table
+        if table.n_rows == 0:
+            return {}, 0
+        learned: dict[str, Column | str] = {}
+        for column in table.columns:
+            if column.name not in names:
+                continue
+            known = found[column.name]
+            if isinstance(known, Moments):
+                boolean = column.kind == "boolean"
+                learned[column.name] = number_from(
+                    column.name, known, table.n_rows, indicator, boolean
+                )
+                continue
+            counts = {
+                level: int(count)
+                for level, count in zip(column.levels, known[1:], strict=True)
+                if count
+            }
+            own = list(column.levels) if column.own_order else None
+            learned[column.name] = category_from(
+                column.name, counts, table.n_rows, indicator, column.declared, own
+            )
+        return learned, table.n_rows
+
+    def missing_counts(self, names: list[str]) -> dict[str, int]:
+        """Count the missing values of those of these columns that have any."""
+        counts = {
+            name: self.n_rows - known.count if isinstance(known, Moments) else int(known[0])
+            for name, known in self._survey().items()
+            if name in names
+        }
+        return {name: count for name, count in counts.items() if count}
+
+    def _survey(self) -> dict[str, Moments | NDArray[np.int64]]:
+        if self._all is None:
+            self._all = survey(self.table)
+        return self._all
+
+
+def survey(table: StoredTable) -> dict[str, Moments | NDArray[np.int64]]:
+    """Take every column's moments, or count its levels (missing first): one reading."""
+    found: dict[str, Moments | NDArray[np.int64]] = {
+        c.name: np.zeros(len(c.levels) + 1, np.int64) if c.kind == "text" else Moments()
+        for c in table.columns
+    }
+    for start in range(0, table.n_rows, GRID):
+        numbers, codes = pieces(table, slice(start, min(start + GRID, table.n_rows)))
+        for column in table.columns:
+            known, place = found[column.name], table.place(column.name)
+            if isinstance(known, Moments):
+                values = np.ascontiguousarray(numbers[:, place])
+                known.add(values[~np.isnan(values)])
+            else:
+                known += np.bincount(codes[:, place] + 1, minlength=len(known))
+    return found
+
+
+def pieces(table: StoredTable, rows: slice) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+    """Return numbers and codes of some rows, in this thread's scratch memory."""
+    n_rows = len(range(*rows.indices(table.n_rows)))
+    numbers = scratch("stored numbers", (n_rows, table.numbers.width))
+    codes = scratch("stored codes", (n_rows, table.codes.width), np.int32)
+    read_rows(table.numbers, rows, numbers)
+    read_rows(table.codes, rows, codes)
+    return numbers, codes
+
+
+def complete_rows(table: StoredTable, names: list[str]) -> StoredTable:
+    """Copy the rows that have a value in every one of these columns to a temporary store."""
+    number_places = [
+        table.place(c.name) for c in table.columns if c.name in names and c.kind != "text"
+    ]
+    code_places = [
+        table.place(c.name) for c in table.columns if c.name in names and c.kind == "text"
+    ]
+    writers = {
+        name: ArrayWriter(None, name, array.dtype, array.width)
+        for name, array in table.arrays().items()
+    }
+    for start in range(0, table.n_rows, GRID):
+        rows = slice(start, min(start + GRID, table.n_rows))
+        numbers, codes = pieces(table, rows)
+        whole = ~np.isnan(numbers[:, number_places]).any(axis=1)
+        whole &= (codes[:, code_places] >= 0).all(axis=1)
+        held: dict[str, NDArray] = {
+            "numbers": numbers,
+            "codes": codes,
+            "labels": table.labels.read(rows),
+        }
+        if table.weights is not None:
+            held["weights"] = table.weights.read(rows)
+        for name, writer in writers.items():
+            if held[name].size:
+                writer.append(held[name][whole])
+    finished: dict[str, Any] = {name: writer.finish() for name, writer in writers.items()}
+    return replace(table, folder=None, **finished)
+
+
+class StoredRows(DenseRows):
+    """Rows of a store, encoded block by block as they are read."""
+
+    def __init__(self, table: StoredTable, encoding: Encoding) -> None:
+        self.table, self.encoding = table, encoding
+        self.n_rows, self.n_columns = table.n_rows, len(encoding.coef_names)
+        self._places = [table.place(column.name) for column in encoding.columns]
+        self._codes = {
+            column.name: _recoding(table, column)
+            for column in encoding.columns
+            if isinstance(column, Category)
+        }
+        # Then the stored matrix is the encoded one, as it stands.
+        self._as_it_is = not encoding.standardize and all(
+            isinstance(column, Number) and column.varies and not column.indicator
+            for column in encoding.columns
+        )
+        self._as_it_is &= self._places == list(range(table.numbers.width))
+
+    def block(self, places: slice) -> DenseBlock:
+        n_rows = len(range(*places.indices(self.n_rows)))
+        out = scratch("rows", (n_rows, self.n_columns))
+        if self._as_it_is:
+            return DenseBlock(self.table.numbers.read(places, out))
+        self.encoding.expand(self.codes(places), out)
+        return DenseBlock(out)
+
+    def codes(self, places: slice) -> Codes:
+        """Encode some rows, categories as codes of the encoding."""
+        numbers, stored = pieces(self.table, places)
+        columns: list[NDArray[np.float64]] = []
+        categories: list[NDArray[np.int32]] = []
+        for column, place in zip(self.encoding.columns, self._places, strict=True):
+            if isinstance(column, Category):
+                categories.append(self._codes[column.name][stored[:, place]])
+            else:
+                value = numbers[:, place]
+                columns += self.encoding.number_columns(column, value, np.isnan(value))
+        return Codes(_matrix(columns, len(numbers), float), _matrix(categories, len(numbers), int))
+
+    def refuse_nonfinite(self, places: slice) -> None:
+        """There is nothing to refuse: a store holds finite numbers, and missing ones are filled."""
+
+
+def _recoding(table: StoredTable, column: Category) -> NDArray[np.int32]:
+    """Return the encoding's code of every stored code; the last entry, of -1, is for missing."""
+    levels = next(c.levels for c in table.columns if c.name == column.name)
+    place = {level: code for code, level in enumerate(column.levels)}
+    fallback = len(column.levels) if column.own_category else -1
+    return np.array([*(place.get(level, fallback) for level in levels), fallback], dtype=np.int32)
+
+
+def _matrix(columns: list[Any], n_rows: int, kind: type) -> NDArray:
+    out = np.empty((n_rows, len(columns)), np.float64 if kind is float else np.int32)
+    for place, column in enumerate(columns):
+        out[:, place] = column
+    return out
