@@ -188,7 +188,7 @@ def test_softmax_coefficients_sum_to_zero():
 def test_separable_data_is_not_called_converged(n_classes):
     X = np.arange(12.0)[:, None]
     y = np.arange(12) * n_classes // 12
-    with pytest.warns(ConvergenceWarning, match="estimates may be infinite"):
+    with pytest.warns(bp.SeparationWarning, match="Complete separation"):
         model = bp.LogisticRegression(C=np.inf).fit(X, y)
     assert not model.converged_
     assert np.isfinite(model.coef_).all()
@@ -200,7 +200,8 @@ def test_collinear_and_constant_columns_are_fitted():
     X, y = overlapping(3)
     wide = np.hstack([X, X[:, :1] - X[:, 1:2], np.full((len(X), 1), 0.1)])
     plain = bp.LogisticRegression(C=np.inf).fit(X, y)
-    model = bp.LogisticRegression(C=np.inf).fit(wide, y)
+    with pytest.warns(bp.CollinearityWarning, match="x4, x5 are linear combinations"):
+        model = bp.LogisticRegression(C=np.inf).fit(wide, y)
     assert model.converged_
     np.testing.assert_allclose(model.predict_proba(wide), plain.predict_proba(X), atol=1e-9)
 

@@ -66,7 +66,7 @@ def read_for_fit(
     array = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite="allow-nan")
     if not np.isnan(array).any():
         return Columns(array, None)
-    return _encoded(_as_table(array), missing, reference, standardize)
+    return _encoded(array_as_table(array), missing, reference, standardize)
 
 
 def _learn(
@@ -112,10 +112,10 @@ def read_for_predict(estimator: Any, X: Any, keep_sparse: bool = False) -> Any:
             f"{', ...' if len(encoding.column_names) > 8 else ''}."
         )
     array = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=False)
-    return encoding.transform(_as_table(array))
+    return encoding.transform(array_as_table(array))
 
 
-def _as_table(array: NDArray) -> Any:
+def array_as_table(array: NDArray) -> Any:
     """Give the columns of an array names, x0, x1, ..., with nan as missing."""
     import pyarrow as pa
 

@@ -28,6 +28,7 @@ from backpass.estimators.inputs import (
 )
 from backpass.estimators.outputs import entropy
 from backpass.estimators.scaling import measure, sample_stride
+from backpass.estimators.statistics import Statistics, target_name
 from backpass.layers import Linear, LogSoftmax, Sigmoid
 from backpass.linear_objective import LinearObjective
 from backpass.losses import BCELoss, NLLLoss
@@ -41,7 +42,7 @@ NOT_YET = ("newton-cg",)
 SOLVERS = ("auto", "newton", "lbfgs", "prox-newton")
 
 
-class LogisticRegression(NetworkClassifier):
+class LogisticRegression(Statistics, NetworkClassifier):
     """Logistic regression: one Linear layer, then Sigmoid → BCELoss or LogSoftmax → NLLLoss.
 
     Minimises ∑ wᵢ ℓᵢ + penalty / C, which is scikit-learn's objective divided by C; the penalty is
@@ -58,7 +59,8 @@ class LogisticRegression(NetworkClassifier):
     class_weight : dict {label: weight}, "balanced" or None.
     missing : "raise", "drop" or "indicator" (the mean or an own category, and a column that says
         where). None: arrays raise; tables use "indicator" for finite C and raise at C=inf.
-    reference : {column: level}, baselines of categorical columns at C=inf.
+    reference : {column: level}, baselines of categorical columns at C=inf; {name of y: class} the
+        class that `inference` compares the others with, otherwise the first.
     tol : the fit stops when the certified gap is at most tol · null_objective_.
     max_iter : most steps of the solver.
     solver : "auto", "newton" and, for l1_ratio > 0, "prox-newton" (a curvature matrix is formed),
@@ -132,7 +134,9 @@ class LogisticRegression(NetworkClassifier):
     ) -> LogisticRegression:
         """Fit to rows X (n_rows, n_features), labels y (n_rows,) and weights (n_rows,) or None."""
         self._check_parameters()
+        self._target = target_name(y)
         y = read_labels(y)
+        n_given = len(y)
         missing = self.missing or _missing_by_default(X, self.C)
         columns = read_for_fit(self, X, missing, self._reference(), in_blocks=True)
         self.encoding_ = columns.encoding
@@ -150,15 +154,18 @@ class LogisticRegression(NetworkClassifier):
         weight = row_weights(sample_weight, self.class_weight, columns.X, numbers, self.classes_)
         with reproducible(self.n_jobs):
             problem = self._problem(columns.X, numbers, weight)
-            outcome = self._minimise(problem, weight_before)
-        self._report(problem, outcome)
+            fitted = self._minimise(problem, weight_before)
+            self._report(problem, fitted)
+            self._examine(problem, fitted.outcome.theta, n_given - len(y))
+        self.passes_ = problem.objective.passes
+        self._warn(fitted)
         return self
 
     def _reference(self) -> Mapping[str, str] | None:
         """Return baselines to leave out: a level per category without a penalty, none with."""
         if np.isfinite(self.C):
             return None
-        return dict(self.reference or {})
+        return {k: level for k, level in (self.reference or {}).items() if k != self._target}
 
     def _problem(self, X: Any, y: NDArray, weight: NDArray | None) -> Problem:
         """Write the fit as an objective over columns that the solver sees at unit curvature."""
@@ -284,9 +291,12 @@ class LogisticRegression(NetworkClassifier):
         self.null_objective_ = problem.null_objective
         self.gap_ = min(fitted.gap, self.objective_)
         self.n_iter_ = max(fitted.outcome.n_iter, 1)
-        self.passes_ = objective.passes
         self.converged_ = fitted.reached
-        if not self.converged_:
+
+    def _warn(self, fitted: Fitted) -> None:
+        """Warn of estimates that are not determined or infinite, else of an optimum not reached."""
+        separated = self._warn_of_estimates()
+        if not self.converged_ and not separated:
             warnings.warn(self._complaint(fitted.outcome.reason), ConvergenceWarning, stacklevel=3)
 
     def _names(self, n_columns: int) -> NDArray:

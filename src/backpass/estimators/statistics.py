@@ -1,0 +1,173 @@
+"""What LogisticRegression adds for statisticians: results at C=inf, and why none below."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.utils.validation import check_is_fitted
+
+from backpass.data.table import as_table, is_table
+from backpass.estimators.inputs import (
+    array_as_table,
+    check_lengths,
+    read_for_predict,
+    read_labels,
+    row_weights,
+)
+from backpass.inference import Results
+from backpass.inference.aliasing import CollinearityWarning
+from backpass.inference.infer import refuse_other_rows, results
+from backpass.inference.optimum import examine
+from backpass.inference.results import Account
+from backpass.inference.separation import SeparationWarning
+from backpass.inference.table import notes
+from backpass.runner import reproducible
+
+if TYPE_CHECKING:
+    from backpass.estimators.logistic import Problem
+
+
+WARNINGS = {"aliased": CollinearityWarning, "separated": SeparationWarning}
+
+
+class Statistics:
+    """Methods of LogisticRegression; it is mixed in there only."""
+
+    C: float
+    class_weight: Any
+    n_jobs: int | None
+    missing: str | None
+    reference: Mapping[str, str] | None
+    fit_intercept: bool
+    converged_: bool
+    encoding_: Any
+    classes_: NDArray
+    coef_: NDArray[np.float64]
+    intercept_: NDArray[np.float64]
+    coef_names_: NDArray
+    _target: str
+    _results: Results | None
+
+    def inference(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        cov: str = "hessian",
+        groups: ArrayLike | None = None,
+    ) -> Results:
+        """Return estimates, errors and tests from the rows of the fit.
+
+        Parameters
+        ----------
+        X, y, sample_weight : what the fit was given. Weights are frequencies.
+        cov : "hessian", the inverse information; "HC0" or "HC1", sandwiches that need no variance
+            to be right; "cluster", for rows that depend on each other within groups.
+        groups : for "cluster", a label per row.
+        """
+        self._refuse_no_likelihood()
+        numbers, X, sample_weight, groups, n_dropped = self._rows_of_the_fit(
+            X, np.asarray(read_labels(y)), sample_weight, groups
+        )
+        weight = row_weights(sample_weight, self.class_weight, X, numbers, self.classes_)
+        with reproducible(self.n_jobs):
+            problem: Problem = self._problem(X, numbers, weight)  # type: ignore[attr-defined]
+            u = problem.objective.solvers(self.coef_, self.intercept_)
+            optimum = examine(problem.objective, u, self._base(), self.converged_)
+            refuse_other_rows(optimum, self.converged_)
+            account = self._account(problem, n_dropped)
+            return results(account, optimum, cov, groups)
+
+    def summary(self) -> Results:
+        """Return the results kept at the fit: no rows are needed, and no sandwich is offered."""
+        self._refuse_no_likelihood()
+        if getattr(self, "_results", None) is None:
+            raise ValueError(
+                "this fit kept no curvature (class_weight, too many coefficients, or a model from "
+                "a file); use inference(X, y), with the rows of the fit."
+            )
+        assert self._results is not None
+        return self._results
+
+    def _refuse_no_likelihood(self) -> None:
+        check_is_fitted(self)
+        if np.isfinite(self.C):
+            raise ValueError(
+                f"C is {self.C:g}: a penalty pulls estimates towards zero by an amount that is not "
+                "known, so they have no standard errors. Fit with C=np.inf for maximum likelihood."
+            )
+
+    def _rows_of_the_fit(
+        self, X: Any, y: NDArray, sample_weight: ArrayLike | None, groups: ArrayLike | None
+    ) -> tuple[NDArray, Any, Any, Any, int]:
+        """Return class numbers, X as the fit saw it, weights, groups, and how many it dropped."""
+        check_lengths(X, y, sample_weight, groups)
+        n_given = len(y)
+        if self.missing == "drop" and self.encoding_ is not None:
+            X = as_table(X) if is_table(X) else array_as_table(np.asarray(X))
+            kept = np.flatnonzero(self.encoding_.complete_rows(X))
+            X, y = X.take(kept), y[kept]
+            sample_weight = None if sample_weight is None else np.asarray(sample_weight)[kept]
+            groups = None if groups is None else np.asarray(groups)[kept]
+        n_dropped = n_given - len(y)
+        numbers = self._targets(y)  # type: ignore[attr-defined]
+        seen = read_for_predict(self, X, keep_sparse=True)
+        return numbers, seen, sample_weight, groups, n_dropped
+
+    def _base(self) -> int:
+        """Return the number of the class that contrasts are against."""
+        wanted = (self.reference or {}).get(self._target)
+        if wanted is None:
+            return 0
+        labels = [str(label) for label in self.classes_.tolist()]
+        if str(wanted) not in labels:
+            raise ValueError(
+                f"reference asks for the class '{wanted}' of '{self._target}', which does not "
+                f"occur; the classes are {', '.join(labels)}."
+            )
+        return labels.index(str(wanted))
+
+    def _account(self, problem: Problem, n_dropped: int) -> Account:
+        base = self._base()
+        labels = self.classes_.tolist()
+        names = [str(name) for name in self.coef_names_]
+        return Account(
+            names=tuple(["(intercept)"] * self.fit_intercept + names),
+            classes=(labels[base], *(label for c, label in enumerate(labels) if c != base)),
+            target=self._target,
+            null_value=-problem.null_objective,
+            n_rows=problem.objective.total_weight,
+            n_dropped=n_dropped,
+            reached=self.converged_,
+            intercept=self.fit_intercept,
+            class_weight=self.class_weight is not None,
+        )
+
+    def _examine(self, problem: Problem, u: NDArray, n_dropped: int) -> None:
+        """Keep the results of a fit at C=inf."""
+        self._results = None
+        if np.isfinite(self.C) or not problem.objective.fits_curvature:
+            return
+        optimum = examine(problem.objective, u, self._base(), self.converged_)
+        account = self._account(problem, n_dropped)
+        cov = "HC0" if account.class_weight else "hessian"
+        self._results = results(account, optimum, cov).without_rows()
+
+    def _warn_of_estimates(self) -> bool:
+        """Warn of columns without an estimate and of infinite ones; tell of the latter."""
+        if self._results is None:
+            return False
+        separation = self._results.separation
+        for kind, said in notes(self._results):
+            warnings.warn(said, WARNINGS[kind], stacklevel=4)
+        return separation is not None
+
+
+def target_name(y: Any) -> str:
+    """Return what a column of labels is called; "y" where it has no name."""
+    name = getattr(y, "name", None)
+    return name if isinstance(name, str) and name else "y"

@@ -1,0 +1,40 @@
+"""From an objective and where its fit ended to the results that people read."""
+
+from __future__ import annotations
+
+from numpy.typing import ArrayLike
+
+from backpass.inference.covariance import covariance, group_codes
+from backpass.inference.optimum import Optimum
+from backpass.inference.results import Account, Results
+
+FAR = 0.05  # standard errors off the optimum: then rows or weights are not those of the fit
+
+
+def results(
+    account: Account,
+    optimum: Optimum,
+    cov: str = "hessian",
+    groups: ArrayLike | None = None,
+) -> Results:
+    """Return the results at an optimum with the covariance asked for. Raises ValueError."""
+    likelihood = optimum.likelihood
+    if account.class_weight and cov != "HC0":
+        raise ValueError(
+            f"with class_weight cov={cov!r} is not offered: such weights count no rows. Use "
+            "cov='HC0', whose errors are right for them, or fit with class_weight=None."
+        )
+    seen = covariance(likelihood, optimum.beta, optimum.inverse, cov, groups, account.class_weight)
+    given = likelihood.scale.covariance(seen, likelihood.n_contrasts)
+    n_groups = None if groups is None else group_codes(groups, likelihood)[1]
+    return Results(account, optimum, cov, given, n_groups)
+
+
+def refuse_other_rows(optimum: Optimum, reached: bool) -> None:
+    """Raise ValueError where the rows are not those of the fit: the gradient is then not zero."""
+    if reached and not optimum.decrement <= FAR:
+        raise ValueError(
+            "X, y and sample_weight are not those of the fit: on them the estimates are "
+            f"{optimum.decrement:.3g} standard errors off the maximum of the likelihood. Give the "
+            "rows of the fit, or fit again."
+        )

@@ -1,0 +1,250 @@
+"""The log-likelihood of contrasts against a base class, and all sums over rows that inference asks.
+
+A softmax over k classes has k - 1 free logits: β_a = θ_a - θ_base, the log-odds of class a against
+the base class. Its scores are s_i = r_i ⊗ x̃_i with r_i = y_i - π_i over the other classes, which
+is -δ of the recursion, and its information is ∑ w (diag(π) - π πᵀ) ⊗ x̃ x̃ᵀ, the curvature of the
+cost. A sigmoid is the case k = 2.
+
+β is (m, p): m = k - 1 contrasts by p columns of x̃, as the objective's view sees them, so that
+numbers do not depend on units; `Scale` leads to the columns as given, intercept first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from copy import copy
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import softmax
+
+from backpass.data.rows import View
+from backpass.linear_objective import Evaluation, LinearObjective
+from backpass.runner import current_runner, serial
+from backpass.treesum import TreeSum
+
+Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
+FLOAT = np.dtype(np.float64)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Some rows at one β.
+
+    wide: x̃, (n, p), in the thread's scratch memory. proba: (n, k), the base class first.
+    own: (n,), the place of the row's class in proba. weight: (n,).
+    """
+
+    places: slice
+    wide: Matrix
+    proba: Matrix
+    own: NDArray[np.intp]
+    weight: Vector
+
+    @cached_property
+    def residual(self) -> Matrix:
+        """Return y - π over the classes other than the base, (n, m)."""
+        rows = np.arange(len(self.own))
+        residual = -self.proba
+        others = self.proba.copy()
+        others[rows, self.own] = 0.0
+        residual[rows, self.own] = others.sum(axis=1)  # 1 - π would cancel where π is near 1
+        return residual[:, 1:]
+
+    @cached_property
+    def bend(self) -> Matrix:
+        """Return diag(π) - π πᵀ over the classes other than the base, (n, m, m)."""
+        pi = self.proba[:, 1:]
+        bend = -pi[:, :, None] * pi[:, None, :]
+        places = np.arange(pi.shape[1])
+        bend[:, places, places] = pi * (1.0 - pi)
+        return bend
+
+
+class Likelihood:
+    """The log-likelihood of a LinearObjective without penalty, by contrasts against class `base`.
+
+    kept: the columns of x̃ that count, in order; None for all. Others are left out as if they were
+    not there.
+    """
+
+    def __init__(
+        self, objective: LinearObjective, base: int = 0, kept: NDArray[np.intp] | None = None
+    ) -> None:
+        self.objective, self.base = objective, base
+        self.rows, self.view = objective.rows, objective.view
+        self.kept = np.arange(self.view.width) if kept is None else kept
+        self.n_classes = max(objective.n_outputs, 2)
+        self.classes = np.array([base, *(c for c in range(self.n_classes) if c != base)])
+        self.n_contrasts, self.n_columns = self.n_classes - 1, len(self.kept)
+        self.n_parameters = self.n_contrasts * self.n_columns
+
+    def keeping(self, kept: NDArray[np.intp]) -> Likelihood:
+        """Return the same over fewer columns."""
+        return Likelihood(self.objective, self.base, kept)
+
+    def without_rows(self) -> Likelihood:
+        """Return what needs no rows, so that a fitted model can keep it: `scale` and counts."""
+        kept = copy(self)
+        kept.scale = self.scale
+        del kept.objective, kept.rows
+        return kept
+
+    @property
+    def has_rows(self) -> bool:
+        """Tell whether sums over rows can be asked for."""
+        return hasattr(self, "rows")
+
+    @property
+    def n_rows(self) -> int:
+        """Count the rows of X, those of weight 0 too."""
+        return self.rows.n_rows
+
+    # Between β and the objective's u.
+
+    def contrasts(self, u: Vector) -> Matrix:
+        """Return β, (m, all columns of x̃), of the objective's u."""
+        k, d = self.objective.n_outputs, self.rows.n_columns
+        logits = u[: k * d].reshape(k, d)
+        if self.view.ones:
+            logits = np.hstack([logits, u[k * d :, None]])
+        if k == 1:
+            return logits if self.base == 0 else -logits
+        return logits[self.classes[1:]] - logits[self.base]
+
+    def objective_place(self, beta: Matrix) -> Vector:
+        """Return the objective's u at β, 0 for the base class and for columns not kept."""
+        k, wide = self.objective.n_outputs, self.view.width
+        full = np.zeros((k, wide))
+        if k == 1:
+            full[0, self.kept] = beta[0] if self.base == 0 else -beta[0]
+        else:
+            full[np.ix_(self.classes[1:], self.kept)] = beta
+        d = self.rows.n_columns
+        return np.concatenate([full[:, :d].reshape(-1), full[:, d:].reshape(-1)])
+
+    def _places(self) -> NDArray[np.intp]:
+        """Return where the entries of β, class by class, stand in u."""
+        k, d = self.objective.n_outputs, self.rows.n_columns
+        classes = self.classes[1:] if k > 1 else np.array([0])
+        columns = classes[:, None] * d + self.kept
+        return np.where(self.kept < d, columns, k * d + classes[:, None]).reshape(-1)
+
+    def evaluate(self, beta: Matrix) -> tuple[float, Vector, Matrix]:
+        """Return the log-likelihood, its gradient and the information at β; one pass."""
+        return self.of_evaluation(
+            self.objective.evaluate(self.objective_place(beta), curvature=True)
+        )
+
+    def of_evaluation(self, here: Evaluation) -> tuple[float, Vector, Matrix]:
+        """Read log-likelihood, gradient and information by β off an evaluation with curvature."""
+        assert here.curvature is not None
+        places = self._places()
+        sign = -1.0 if self.objective.n_outputs == 1 and self.base == 1 else 1.0
+        information = here.curvature[np.ix_(places, places)]
+        return -here.value, -sign * here.gradient[places], information
+
+    # Visits of the rows.
+
+    def visit(self, beta: Matrix, part: Callable[[Seen], tuple[NDArray, ...]]) -> tuple:
+        """Return the sums over blocks of what `part` makes of them; one pass."""
+        cuts = self._cuts()
+        tree = TreeSum(len(cuts))
+        run = current_runner() or serial
+        for index, result in run(lambda i: part(self.seen(cuts[i], beta)), len(cuts)):
+            tree.add(index, result)
+        self.objective.rows_evaluated += self.n_rows
+        return tree.total()
+
+    def stream(self, beta: Matrix) -> Iterator[Seen]:
+        """Yield the rows block by block, in order, in this thread."""
+        for places in self._cuts():
+            yield self.seen(places, beta)
+
+    def _cuts(self) -> list[slice]:
+        return self.rows.cuts(1, least=self.view.width)
+
+    def seen(self, places: slice, beta: Matrix, view: View | None = None) -> Seen:
+        """Return the rows at these places, at β."""
+        wide = self.wide(places)
+        logits = np.zeros((len(wide), self.n_classes))
+        logits[:, 1:] = wide @ beta.T
+        number = self.objective.y[places].astype(np.intp)
+        own = np.argsort(self.classes)[number]
+        weight = self.objective.weight
+        w = np.ones(len(wide)) if weight is None else weight[places]
+        return Seen(places, wide, softmax(logits, axis=1), own, w)
+
+    def wide(self, places: slice) -> Matrix:
+        """Return x̃ of the rows at these places, (n, p), in scratch memory."""
+        n_rows = len(range(self.n_rows)[places])
+        wide, _ = self.rows.block(places).standardised(self.view, np.ones(n_rows), FLOAT)
+        return wide if self.n_columns == self.view.width else wide[:, self.kept]
+
+    def gram(self) -> Matrix:
+        """Return ∑ w x̃ x̃ᵀ over all columns, (view.width, view.width); one pass."""
+        weight = self.objective.weight
+        cuts = self._cuts()
+
+        def part(index: int) -> tuple[NDArray, ...]:
+            n_rows = len(range(self.n_rows)[cuts[index]])
+            root = np.ones(n_rows) if weight is None else np.sqrt(weight[cuts[index]])
+            wide, _ = self.rows.block(cuts[index]).standardised(self.view, root, FLOAT)
+            return (wide.T @ wide,)
+
+        tree = TreeSum(len(cuts))
+        for index, result in (current_runner() or serial)(part, len(cuts)):
+            tree.add(index, result)
+        return tree.total()[0]
+
+    def mean_row(self) -> Vector:
+        """Return the weighted mean of x̃ over the rows, (p,); one pass."""
+        nothing = np.zeros((self.n_contrasts, self.n_columns))
+        (total,) = self.visit(nothing, lambda seen: (seen.weight @ seen.wide,))
+        return total / self.objective.total_weight
+
+    @cached_property
+    def scale(self) -> Scale:
+        """Return what leads from columns as seen to columns as given."""
+        return Scale(self.view, self.kept, self.rows.n_columns)
+
+
+class Scale:
+    """From coefficients of x̃ to those of the given columns, intercept first: γ = β Tᵀ.
+
+    T x-columns: w_j = β_j / scale_j; intercept: β_1 - ∑ centre_j β_j / scale_j.
+    """
+
+    def __init__(self, view: View, kept: NDArray[np.intp], n_columns: int) -> None:
+        self.places = np.sort(np.where(kept < n_columns, kept + int(view.ones), 0))
+        self.n_given = view.width
+        T = np.zeros((self.n_given, len(kept)))
+        for place, column in enumerate(kept):
+            if column == n_columns:
+                T[0, place] = 1.0
+                continue
+            T[column + int(view.ones), place] = 1.0 / view.scale[column]
+            if view.ones:
+                T[0, place] = -view.centre[column] / view.scale[column]
+        self.matrix = T[self.places]
+        # Variances in units of 1e-200 overflow; they are kept for rows of about 1.
+        self.unit = np.abs(self.matrix).max(axis=1)
+
+    def given(self, beta: Matrix) -> Matrix:
+        """Return coefficients, (m, p), of the kept columns as given, intercept first."""
+        return beta @ self.matrix.T
+
+    def seen(self, gamma: Matrix) -> Matrix:
+        """Return β of coefficients of the kept columns as given."""
+        return np.linalg.solve(self.matrix, gamma.T).T
+
+    def covariance(self, seen: Matrix, n_contrasts: int) -> Matrix:
+        """Return a covariance of β, (m·p, m·p), as one of given coefficients, divided by `unit`."""
+        p = len(self.places)
+        blocks = seen.reshape(n_contrasts, p, n_contrasts, p)
+        T = self.matrix / self.unit[:, None]
+        moved = np.einsum("ij,ajbk,lk->aibl", T, blocks, T, optimize=True)
+        return moved.reshape(n_contrasts * p, n_contrasts * p)
