@@ -1,7 +1,7 @@
 """The derivation ledger: every layer and loss against a second opinion, derived by SymPy.
 
-`formulas.py` has each forward formula, once. `derivation.py` differentiates it, `exact.py` evaluates what
-comes out to 50 digits, and `comparison.py` holds the code to that in stated ulps, on the rows of
-`examples.py`. `mutation.py` plants mistakes in the source, to see them caught; `pages.py` writes the
-derivations into docs/.
+`formulas.py` has each forward formula, once. `derivation.py` differentiates it, `exact.py`
+evaluates what comes out to 50 digits, and `comparison.py` holds the code to that in stated ulps, on
+the rows of `examples.py`. `mutation.py` plants mistakes in the source, to see them caught;
+`pages.py` writes the derivations into docs/.
 """

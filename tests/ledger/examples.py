@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sympy import Expr, exp
+from sympy import Expr, exp, tanh
 from tests.strategies import silu
 
 import backpass as bp
@@ -38,10 +38,10 @@ EXTREME = np.array(
 class Example:
     """One way to build a layer or loss, and what it meets.
 
-    build: takes the class, which may be a mutant. extreme: rows beside the ordinary ones, targets:
-    the labels of those where they cannot be any. f: an Elementwise's function, in symbols. numbers:
-    symbols of a formula that are options. of_classes: its labels are classes. cancels: methods whose
-    terms cancel with these options, so that they are held to ulps of their terms.
+    build: takes the class, which may be a mutant. extreme: rows beside the ordinary ones, and
+    targets: the labels of those, where they cannot be any. numbers: symbols of the formula that are
+    options. f: an Elementwise's function, in symbols. of_classes: labels are classes. cancels:
+    methods whose terms cancel with these options, so that ulps of their terms are what counts.
     """
 
     build: Callable[[type], Any]
@@ -105,6 +105,11 @@ EXAMPLES: Mapping[type, tuple[Example, ...]] = {
         example(
             lambda kind: kind(silu, silu_slope, silu_bend), MODEST, f=lambda x: x / (1 + exp(-x))
         ),
+        # Derivatives in terms of z = f(x).
+        example(
+            lambda kind: kind(math.tanh, lambda x, z: 1 - z * z, lambda x, z: -2 * z * (1 - z * z)),
+            f=tanh,
+        ),
     ),
     bp.Softmax: (example(plain),),
     bp.LogSoftmax: (example(plain),),
@@ -127,6 +132,12 @@ EXAMPLES: Mapping[type, tuple[Example, ...]] = {
         example(
             lambda kind: kind(label_smoothing=0.25),
             numbers={"epsilon": 0.25},
+            of_classes=True,
+            cancels=frozenset({"delta"}),
+        ),
+        example(
+            lambda kind: kind(label_smoothing=1.0),
+            numbers={"epsilon": 1.0},
             of_classes=True,
             cancels=frozenset({"delta"}),
         ),

@@ -1,0 +1,85 @@
+"""One mistake at a time in the source of every layer and loss: each is noticed, and named.
+
+`python -m tests.ledger.mutation` prints all of them with what caught each.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numba
+import pytest
+from tests.ledger.examples import EXAMPLES
+from tests.ledger.mutation import caught_by, mutants
+from tests.ledger.operators import OPERATORS
+
+import backpass as bp
+
+# Changes that change nothing, and why. All others are mistakes.
+EQUIVALENT = {
+    "Sigmoid: forward: np.divide(np.where(z_in >= 0.0, 1.0, small), 1.0 + small, out=z_out)  →  "
+    "np.divide(np.where(z_in > 0.0, 1.0, small), 1.0 + small, out=z_out)": (
+        "at 0, small is e^0 = 1: both branches are one number"
+    ),
+    "BCEWithLogitsLoss: delta: right = np.where(z >= 0.0, 1.0, small)  →  "
+    "right = np.where(z > 0.0, 1.0, small)": "as in Sigmoid: small is 1 at 0",
+    "BCEWithLogitsLoss: delta: wrong = np.where(z >= 0.0, small, 1.0)  →  "
+    "wrong = np.where(z > 0.0, small, 1.0)": "as in Sigmoid: small is 1 at 0",
+    "ReLU: backward: np.multiply(delta_out, z_in > 0.0, out=delta_in)  →  "
+    "np.multiply(delta_out, z_out > 0.0, out=delta_in)": "max(0, z) > 0 is z > 0",
+    "ReLU: tangent: np.multiply(dot_z_in, z_in > 0.0, out=dot_z_out)  →  "
+    "np.multiply(dot_z_in, z_out > 0.0, out=dot_z_out)": "max(0, z) > 0 is z > 0",
+    "ReLU: backward_tangent: np.multiply(dot_delta_out, z_in > 0.0, out=dot_delta_in)  →  "
+    "np.multiply(dot_delta_out, z_out > 0.0, out=dot_delta_in)": "max(0, z) > 0 is z > 0",
+    "Elementwise: backward_tangent: dot_delta_in += bend.reshape(delta_out.shape)  →  "
+    "dot_delta_in += bend.reshape(dot_delta_out.shape)": "δ and its dot have one shape",
+    "Elementwise: compiled_map: range(z_in.size)  →  range(z_out.size)": "z_in and z_out have one",
+    "Elementwise: compiled_product: range(z_in.size)  →  range(z_out.size)": (
+        "z_in and z_out have one size"
+    ),
+    "Elementwise: _compiled: return njit(function) if isinstance(function, FunctionType) "
+    "else function  →  return njit(function) if not isinstance(function, FunctionType) "
+    "else function": "not compiled here, a function is itself; where it is, Numba refuses this",
+    "LogSoftmax: split_off_maximum: return (z[:, :1], z[:, :1])  →  "
+    "return (z[:1, :], z[:, :1])": "stands where there are no rows, so nothing is written",
+    "LogSoftmax: split_off_maximum: return (z[:, :1], z[:, :1])  →  "
+    "return (z[:, :1], z[:1, :])": "stands where there are no rows, so nothing is written",
+    "CrossEntropyLoss: delta: at_top = z.argmax(axis=1)[:, None] if len(z) else y[:, None]  →  "
+    "at_top = z.argmax(axis=1)[:, None] if len(z) else y[None, :]": "the same: no rows",
+    "Residual: backward_pass: delta[L] += delta[M + 1]  →  delta[L] += delta[M]": (
+        "M is a sum, whose derivative is 1: δ before and after it are equal"
+    ),
+    "Residual: backward_pass: delta[L] += delta[M + 1]  →  delta[L] += delta[M + 0]": (
+        "M is a sum, whose derivative is 1: δ before and after it are equal"
+    ),
+}
+
+
+@pytest.fixture
+def uncompiled(monkeypatch):
+    """Let Elementwise run in Python: its mutants differ in what they compute, not in speed."""
+    monkeypatch.setattr(numba, "njit", lambda function, **options: function)
+
+
+@pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)
+@pytest.mark.usefixtures("uncompiled")
+def test_every_mistake_is_caught_and_named(kind):
+    survivors, caught = [], Counter()
+    for mutant in mutants(kind):
+        report = caught_by(mutant)
+        if report is None:
+            survivors.append(mutant.says)
+            continue
+        caught[report.partition(":")[0]] += 1
+        if report.startswith(("check", "ledger")) and kind is not bp.Residual:
+            assert kind.__name__ in report, f"{mutant.says}\nis caught but not named: {report}"
+    assert set(survivors) == {says for says in EQUIVALENT if says.startswith(f"{kind.__name__}:")}
+    # Most are mistakes in the numbers, not lines that Python cannot run.
+    assert caught["check"] + caught["ledger"] >= caught["Python"]
+
+
+def test_every_operator_has_mutants():
+    every = [mutant for kind in EXAMPLES for mutant in mutants(kind)]
+    assert {mutant.operator for mutant in every} == set(OPERATORS)
+    assert len(every) > 600
+    assert set(EQUIVALENT) <= {mutant.says for mutant in every}
