@@ -14,10 +14,11 @@ import io
 import mmap
 import os
 import tempfile
+import weakref
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -31,11 +32,31 @@ _BUFFER = 4 << 20  # bytes that gather before they are written
 _WINDOW = 8 << 20  # bytes of a shard that are mapped at a time, for rows that stand apart
 
 
+class OpenFile:
+    """A file that closes when nobody holds it any more; without a path it has no name either."""
+
+    def __init__(self, path: Path | None, write: bool = False) -> None:
+        if path is None:
+            self.handle, name = tempfile.mkstemp(prefix="backpass-")
+            os.unlink(name)
+        else:
+            flags = os.O_RDWR | os.O_CREAT | os.O_EXCL if write else os.O_RDONLY
+            self.handle = os.open(path, flags, 0o666)
+        self.close = weakref.finalize(self, os.close, self.handle)
+
+    def write(self, data: memoryview | bytes, at: int) -> None:
+        """Write all of these bytes at a place."""
+        view = memoryview(data)
+        while len(view):
+            done = os.pwrite(self.handle, view, at)
+            view, at = view[done:], at + done
+
+
 @dataclass(frozen=True)
 class Shard:
     """One file of an array: rows of one width, and the checksum of their bytes."""
 
-    file: IO[bytes]
+    file: OpenFile
     n_rows: int
     crc32: int
 
@@ -80,7 +101,7 @@ class StoredArray:
         view = _bytes_of(out)
         place = _HEADER + first * self.row_bytes
         while len(view):
-            got = os.preadv(shard.file.fileno(), [view], place)
+            got = os.preadv(shard.file.handle, [view], place)
             if got <= 0:
                 raise DataError("the store was cut short while it was in use.")
             view, place = view[got:], place + got
@@ -93,9 +114,7 @@ class StoredArray:
             begin = _HEADER + some[0] * self.row_bytes
             end = _HEADER + (some[-1] + 1) * self.row_bytes
             base = begin - begin % mmap.ALLOCATIONGRANULARITY
-            window = mmap.mmap(
-                shard.file.fileno(), end - base, offset=base, access=mmap.ACCESS_READ
-            )
+            window = mmap.mmap(shard.file.handle, end - base, offset=base, access=mmap.ACCESS_READ)
             count = (end - begin) // self.row_bytes * max(self.width, 1)
             flat = np.frombuffer(window, self.dtype, count, begin - base)
             out[at : at + len(some)] = flat.reshape(self.shape(-1))[:: rows.step]
@@ -114,7 +133,7 @@ class ArrayWriter:
         row_bytes = self.dtype.itemsize * max(width, 1)
         self.shard_rows = 1 << max(SHARD_BYTES // row_bytes, 1).bit_length() - 1
         self._shards: list[Shard] = []
-        self._file: IO[bytes] | None = None
+        self._file: OpenFile | None = None
         self._rows = self._crc = 0
 
     def append(self, rows: NDArray) -> None:
@@ -122,41 +141,35 @@ class ArrayWriter:
         rows = np.ascontiguousarray(rows, self.dtype)
         while len(rows):
             if self._file is None:
-                self._open()
-            assert self._file is not None
+                self._file = OpenFile(self._path(), write=True)
+                self._rows = self._crc = 0
             room = self.shard_rows - self._rows
             data = _bytes_of(rows[:room])
-            self._file.write(data)
+            row_bytes = self.dtype.itemsize * max(self.width, 1)
+            self._file.write(data, _HEADER + self._rows * row_bytes)
             self._crc = zlib.crc32(data, self._crc)
             self._rows += len(rows[:room])
             if self._rows == self.shard_rows:
-                self._close()
+                self._close(self._file)
             rows = rows[room:]
 
     def finish(self) -> StoredArray:
         """Write what is left and return the array."""
         if self._file is not None:
-            self._close()
+            self._close(self._file)
         return StoredArray(self._shards, self.dtype, self.width, self.shard_rows)
 
-    def _open(self) -> None:
+    def _path(self) -> Path | None:
         if self.folder is None:
-            self._file = tempfile.TemporaryFile(buffering=_BUFFER)  # noqa: SIM115 - lives in the shard
-        else:
-            path = self.folder / shard_name(self.name, len(self._shards))
-            self._file = open(path, "w+b", buffering=_BUFFER)  # noqa: SIM115 - lives in the shard
-        self._file.write(b"\0" * _HEADER)
-        self._rows = self._crc = 0
+            return None
+        return self.folder / shard_name(self.name, len(self._shards))
 
-    def _close(self) -> None:
+    def _close(self, file: OpenFile) -> None:
         """Put the header, which holds the number of rows, in front of the shard."""
-        assert self._file is not None
-        self._file.seek(0)
-        self._file.write(_header(self.dtype, self.width, self._rows))
-        self._file.flush()
+        file.write(_header(self.dtype, self.width, self._rows), 0)
         if self.folder is not None:
-            os.fsync(self._file.fileno())
-        self._shards.append(Shard(self._file, self._rows, self._crc))
+            os.fsync(file.handle)
+        self._shards.append(Shard(file, self._rows, self._crc))
         self._file = None
 
 
@@ -183,8 +196,8 @@ def open_array(
                 "ingest the data again.",
                 file=folder,
             )
-        file = open(path, "rb", buffering=0)  # noqa: SIM115 - lives in the shard
-        if file.read(_HEADER) != _header(kind, width, n_rows):
+        file = OpenFile(path)
+        if os.pread(file.handle, _HEADER, 0) != _header(kind, width, n_rows):
             raise DataError(f"the header of the store's {path.name} is damaged.", file=folder)
         opened.append(Shard(file, n_rows, crc32))
     return StoredArray(opened, kind, width, shard_rows)
@@ -195,7 +208,7 @@ def verify(array: StoredArray, name: str, folder: Path) -> None:
     buffer = memoryview(bytearray(_BUFFER))
     for place, shard in enumerate(array.shards):
         at, crc = _HEADER, 0
-        while got := os.preadv(shard.file.fileno(), [buffer], at):
+        while got := os.preadv(shard.file.handle, [buffer], at):
             crc = zlib.crc32(buffer[:got], crc)
             at += got
         if crc != shard.crc32:
