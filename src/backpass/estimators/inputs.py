@@ -129,7 +129,7 @@ def dense(X: Any) -> NDArray:
     return X.toarray() if sparse.issparse(X) else X
 
 
-def read_labels(y: ArrayLike) -> NDArray:
+def read_labels(y: ArrayLike | None) -> NDArray:
     """Return y as (n_rows,) labels; ValueError where it is none, not finite, or no classes."""
     if y is None:
         raise ValueError("fit requires y to be passed, but the target y is None.")

@@ -18,6 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from backpass.data.rows import DenseRows, Rows, SparseRows, View
 from backpass.estimators.base import NetworkClassifier
 from backpass.estimators.certifier import Certifier
+from backpass.estimators.datasets import is_dataset, read_dataset
 from backpass.estimators.inputs import (
     check_lengths,
     is_table,
@@ -130,10 +131,17 @@ class LogisticRegression(Statistics, NetworkClassifier):
         self.verbose = verbose
 
     def fit(
-        self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None
+        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
     ) -> LogisticRegression:
-        """Fit to rows X (n_rows, n_features), labels y (n_rows,) and weights (n_rows,) or None."""
+        """Fit to rows X (n_rows, n_features), labels y (n_rows,) and weights (n_rows,) or None.
+
+        X may also be a dataset, which brings labels and weights along.
+        """
         self._check_parameters()
+        if is_dataset(X):
+            missing = self.missing or ("indicator" if np.isfinite(self.C) else "raise")
+            given = read_dataset(self, X, y, sample_weight, missing, self._reference)
+            return self._fit_rows(given.rows, given.y, given.weight, given.n_left_out)
         self._target = target_name(y)
         y = read_labels(y)
         n_given = len(y)
@@ -145,18 +153,24 @@ class LogisticRegression(Statistics, NetworkClassifier):
             y = y[columns.rows]
             if sample_weight is not None:
                 sample_weight = np.asarray(sample_weight)[columns.rows]
-        weight_before = getattr(self, "theta_", None) if self.warm_start else None
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y has one class only, {self.classes_.tolist()}; a classifier needs two classes."
             )
         weight = row_weights(sample_weight, self.class_weight, columns.X, numbers, self.classes_)
+        return self._fit_rows(columns.X, numbers, weight, n_given - len(y))
+
+    def _fit_rows(
+        self, X: Any, numbers: Any, weight: NDArray | None, n_left_out: int
+    ) -> LogisticRegression:
+        """Fit to an array, a CSR matrix or `Rows`; numbers: classes by number."""
+        weight_before = getattr(self, "theta_", None) if self.warm_start else None
         with reproducible(self.n_jobs):
-            problem = self._problem(columns.X, numbers, weight)
+            problem = self._problem(X, numbers, weight)
             fitted = self._minimise(problem, weight_before)
             self._report(problem, fitted)
-            self._examine(problem, fitted.outcome.theta, n_given - len(y))
+            self._examine(problem, fitted.outcome.theta, n_left_out)
         self.passes_ = problem.objective.passes
         self._warn(fitted)
         return self
@@ -170,7 +184,7 @@ class LogisticRegression(Statistics, NetworkClassifier):
     def _problem(self, X: Any, y: NDArray, weight: NDArray | None) -> Problem:
         """Write the fit as an objective over columns that the solver sees at unit curvature."""
         n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        rows = SparseRows(X) if sparse.issparse(X) else DenseRows(X)
+        rows = as_rows(X)
         total = rows.n_rows if weight is None else weight.sum()
         view, scale, measured = self._view(rows, weight, total)
         network = own_network(rows.n_columns, n_outputs, self.fit_intercept)
@@ -370,6 +384,13 @@ class Fitted:
     objective: float
     gap: float
     reached: bool
+
+
+def as_rows(X: Any) -> Rows:
+    """Return an array or a CSR matrix as rows in blocks; rows as they are."""
+    if isinstance(X, Rows):
+        return X
+    return SparseRows(X) if sparse.issparse(X) else DenseRows(X)
 
 
 def own_network(n_columns: int, n_outputs: int, bias: bool) -> Network:
