@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh
-from scipy.linalg.lapack import dtrtri
+from scipy.linalg import LinAlgError, cho_factor, cho_solve, eigh, eigvalsh
 
 Matrix = NDArray[np.float64]
+EIGENVALUES_UP_TO = 512
 
 
 class Factor:
@@ -19,6 +21,7 @@ class Factor:
     """
 
     def __init__(self, matrix: Matrix) -> None:
+        self._matrix = matrix
         diagonal = np.sqrt(np.maximum(np.diag(matrix), 0.0))
         self.unit = np.where(diagonal > 0.0, diagonal, 1.0)
         scaled = matrix / np.outer(self.unit, self.unit)
@@ -49,10 +52,17 @@ class Factor:
         """Return H⁻¹ itself."""
         return self.solve(np.eye(len(self.unit)))
 
-    def inverse_trace(self) -> float:
-        """Return the trace of H⁻¹; it needs full rank."""
-        root, _ = dtrtri(self._cholesky[0], lower=1)
-        return float((np.square(np.tril(root)) / np.square(self.unit)).sum())
+    @cached_property
+    def inverse_norm(self) -> float:
+        """Bound the largest eigenvalue of H⁻¹ from above; it needs full rank.
+
+        By the smallest eigenvalue of H where that is cheap, else by the Frobenius norm of H⁻¹.
+        """
+        if len(self.unit) > EIGENVALUES_UP_TO:
+            return float(np.linalg.norm(self.inverse()))
+        values = eigvalsh(self._matrix, check_finite=False)
+        rounding = 8.0 * len(values) * np.finfo(np.float64).eps * values[-1]
+        return 1.0 / (values[0] - rounding) if values[0] > rounding else np.inf
 
     def null_projector(self) -> Matrix:
         """Return the orthogonal projector onto {v: H v = 0}, 0 where H has full rank."""

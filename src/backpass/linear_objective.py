@@ -16,7 +16,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.blas import dsyrk, ssyrk
 from scipy.special import expit, softmax, xlogy
 
 from backpass.data.rows import Block, Rows, View
@@ -29,9 +28,10 @@ from backpass.treesum import TreeSum
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
-SYRK_FROM = 48  # columns; below it OpenBLAS's syrk is slower than its gemm with twice the work
+GRAM_UP_TO = 2000  # columns
 PRODUCTS_UP_TO = 64  # columns; up to it all x̃_a x̃_b of a row are written out for softmax
 NO_WEIGHT = np.empty(0)
+DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -78,12 +78,9 @@ class LinearObjective:
         """Return how many times every row was evaluated so far."""
         return self.rows_evaluated / max(self.rows.n_rows, 1)
 
-    def evaluate(
-        self, u: Vector, stride: int = 1, curvature: bool = False, single: bool = False
-    ) -> Evaluation:
-        """Evaluate every stride-th row; single: form the curvature's products in float32."""
+    def evaluate(self, u: Vector, stride: int = 1, curvature: bool = False) -> Evaluation:
+        """Evaluate every stride-th row, with the curvature if asked for: one visit to each."""
         weight, bias = self.given(u)
-        kind = np.dtype(np.float32 if single else np.float64)
         # A wide curvature is worth a block of more rows than columns: each ends in a sum of it.
         cuts = self.rows.cuts(stride, least=self.view.width if curvature else 1)
         longest = np.zeros(len(cuts))
@@ -96,11 +93,12 @@ class LinearObjective:
             sums = (np.array(cost), block.pull(delta), delta.sum(axis=0))
             if not curvature:
                 return sums
-            root = np.sqrt(bend[:, 0]) if self.n_outputs == 1 else np.ones(len(y))
-            wide, longest[index] = block.standardised(self.view, root, kind)
             if self.n_outputs == 1:
-                return (*sums, gram(wide))
-            return (*sums, softmax_gram(wide, bend, w))
+                matrix, longest[index] = block.gram(self.view, np.sqrt(bend[:, 0]), DOUBLE)
+            else:
+                wide, longest[index] = block.standardised(self.view, np.ones(len(y)), DOUBLE)
+                matrix = softmax_gram(wide, bend, w)
+            return (*sums, matrix)
 
         cost, pull, total, *matrix = self._sum(part, len(cuts))
         n_rows = self.rows.count(stride)
@@ -146,8 +144,15 @@ class LinearObjective:
 
     @property
     def fits_curvature(self) -> bool:
-        """Tell whether a curvature matrix of this many parameters is worth forming."""
+        """Tell whether a curvature matrix of this many parameters can be formed."""
         return self.n_parameters <= 2000
+
+    @property
+    def curvature_is_dear(self) -> bool:
+        """Tell whether forming it takes as long as some fifty passes without it."""
+        wide = self.view.width
+        few = self.rows.n_rows < 160 * wide
+        return few and float(self.rows.n_rows) * self.n_parameters**2 > 8e9
 
     def factor(self, curved: Evaluation) -> Factor:
         """Factorise a curvature, with all null directions filled if it is singular without."""
@@ -156,6 +161,28 @@ class LinearObjective:
         if not found.full_rank and self._collinear is None and self.find_collinear():
             found = Factor(self.definite(curved.curvature))
         return found
+
+    def flat_gram(self, stride: int = 1) -> Matrix | Vector:
+        """Return ∑ w x̃ x̃ᵀ of every stride-th row, scaled up; its diagonal where it is too wide.
+
+        A stand-in for curvature where that is too dear: products in float32 will do for it.
+        """
+        wide = self.view.width
+        cuts = self.rows.cuts(stride, least=wide)
+        w = np.ones(self.rows.n_rows) if self.weight is None else np.sqrt(self.weight)
+
+        def part(index: int) -> tuple[NDArray, ...]:
+            block, root = self.rows.block(cuts[index]), w[cuts[index]]
+            if wide <= GRAM_UP_TO:
+                return (block.gram(self.view, root, SINGLE)[0],)
+            mean, about = block.moments(np.square(root) if root.any() else np.ones(len(root)))
+            seen = (mean - self.view.centre) / self.view.scale
+            squares = np.square(about / self.view.scale) + np.square(root).sum() * np.square(seen)
+            return (np.append(squares, np.square(root).sum()) if self.view.ones else squares,)
+
+        n_rows = self.rows.count(stride)
+        self.rows_evaluated += n_rows
+        return self._sum(part, len(cuts))[0] * (self.rows.n_rows / n_rows)
 
     def find_collinear(self) -> bool:
         """Look for combinations of columns that are 0 on every row; tell whether there are any.
@@ -168,7 +195,7 @@ class LinearObjective:
 
             def part(index: int) -> tuple[NDArray, ...]:
                 block, root = self.rows.block(cuts[index]), ones[cuts[index]]
-                return (gram(block.standardised(self.view, root, np.dtype(np.float64))[0]),)
+                return (block.gram(self.view, root, DOUBLE)[0],)
 
             self.rows_evaluated += self.rows.n_rows
             self._collinear = Factor(self._sum(part, len(cuts))[0]).null_projector()
@@ -204,7 +231,7 @@ class LinearObjective:
         since a spread max_a - max_b is at most √2 times a length.
         """
         k, wide = self.n_outputs, self.view.width
-        order = self._order()
+        order = self.order()
         by_class = inverse[np.ix_(order, order)].reshape(k, wide, k, wide)
         middle = np.einsum("aiaj->ij", by_class)
         cuts = self.rows.cuts(stride)
@@ -213,7 +240,7 @@ class LinearObjective:
         def part(index: int) -> None:
             block = self.rows.block(cuts[index])
             ones = np.ones(len(range(self.rows.n_rows)[cuts[index]]))
-            wide_rows, _ = block.standardised(self.view, ones, np.dtype(np.float64))
+            wide_rows, _ = block.standardised(self.view, ones, DOUBLE)
             forms = np.einsum("ij,ij->i", wide_rows @ middle, wide_rows)
             largest[index] = forms.max(initial=0.0)
 
@@ -328,7 +355,7 @@ class LinearObjective:
             matrix = unfold(matrix, self.n_outputs, self.view.width)
         return self._ordered(matrix)
 
-    def _order(self) -> NDArray[np.intp]:
+    def order(self) -> NDArray[np.intp]:
         """Return where (class a, column j of x̃) stands in u, class by class."""
         k, d = self.n_outputs, self.rows.n_columns
         weight = np.arange(k * d).reshape(k, d)
@@ -338,17 +365,8 @@ class LinearObjective:
 
     def _ordered(self, matrix: NDArray) -> NDArray:
         """Bring rows and columns from class by class into the order of u."""
-        back = np.argsort(self._order())
+        back = np.argsort(self.order())
         return matrix[np.ix_(back, back)]
-
-
-def gram(wide: NDArray) -> NDArray:
-    """Return XᵀX, (d, d)."""
-    if wide.shape[1] < SYRK_FROM:
-        return wide.T @ wide
-    syrk = ssyrk if wide.dtype == np.float32 else dsyrk
-    lower = syrk(1.0, wide.T, trans=0, lower=1)
-    return np.tril(lower) + np.tril(lower, -1).T
 
 
 def softmax_gram(wide: NDArray, proba: Matrix, weight: Vector) -> NDArray:

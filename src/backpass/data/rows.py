@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
+from scipy.linalg.blas import dsyrk, ssyrk
 
+from backpass.kernels.csr import csr_gram, csr_pull, csr_times
 from backpass.kernels.head import standardise
 from backpass.scratch import scratch
 
 Matrix = NDArray[np.float64]
 BLOCK_BYTES = 4 * 2**20
+SYRK_FROM = 48  # columns; below it OpenBLAS's syrk is slower than its gemm with twice the work
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,14 @@ class Block(ABC):
     @abstractmethod
     def pull(self, delta: Matrix) -> Matrix:
         """Return δᵀ X, (k, d), for δ (m, k): a sum over rows."""
+
+    @abstractmethod
+    def gram(self, view: View, root: NDArray, dtype: np.dtype) -> tuple[NDArray, float]:
+        """Return ∑ root_i² x̃_i x̃_iᵀ, (d̃, d̃), with products in `dtype`, and max ‖x̃_i‖²."""
+
+    @abstractmethod
+    def moments(self, weight: NDArray) -> tuple[NDArray, NDArray]:
+        """Return, by column, the weighted mean, and √∑ w (x - mean)² (weights are not all 0)."""
 
     @abstractmethod
     def standardised(self, view: View, root: NDArray, dtype: np.dtype) -> tuple[NDArray, float]:
@@ -144,24 +155,49 @@ class DenseBlock(Block):
         longest = standardise(self.x, view.centre, 1.0 / view.scale, root, view.ones, wide)
         return wide, longest
 
+    def gram(self, view: View, root: NDArray, dtype: np.dtype) -> tuple[NDArray, float]:
+        wide, longest = self.standardised(view, root, dtype)
+        return gram(wide), longest
+
+    def moments(self, weight: NDArray) -> tuple[NDArray, NDArray]:
+        total = weight.sum()
+        mean = weight @ self.x / total
+        # The mean of the shifted column repairs the rounding of the first one, also at 1e8 ± 1.
+        mean += weight @ (self.x - mean) / total
+        # Divided by its largest value first, a column of 1e200 or 1e-200 can be squared.
+        largest = np.abs(self.x - mean).max(axis=0, initial=0.0)
+        unit = np.where(largest > 0.0, largest, 1.0)
+        return mean, unit * np.sqrt(weight @ np.square((self.x - mean) / unit))
+
+
+def gram(wide: NDArray) -> NDArray:
+    """Return XᵀX, (d, d)."""
+    if wide.shape[1] < SYRK_FROM:
+        return wide.T @ wide
+    syrk = ssyrk if wide.dtype == np.float32 else dsyrk
+    lower = syrk(1.0, wide.T, trans=0, lower=1)
+    return np.tril(lower) + np.tril(lower, -1).T
+
 
 class SparseRows(Rows):
     """A CSR matrix of numbers; blocks are views of it where its rows are consecutive."""
 
     may_centre = False
 
+    def __init__(self, X: Any) -> None:
+        super().__init__(X if X.has_canonical_format else X.tocsr(copy=True))
+        self.X.sum_duplicates()
+
     def height(self, least: int) -> int:
         return max(8192, 1 << (least - 1).bit_length())
 
     def block(self, places: slice) -> SparseBlock:
-        if places.step not in (None, 1):
-            return SparseBlock(self.X[places].astype(np.float64, copy=False))
-        start, stop, _ = places.indices(self.n_rows)
-        first, last = self.X.indptr[start], self.X.indptr[stop]
-        data = self.X.data[first:last].astype(np.float64, copy=False)
-        where = self.X.indptr[start : stop + 1] - first
-        parts = (data, self.X.indices[first:last], where)
-        return SparseBlock(sparse.csr_matrix(parts, shape=(stop - start, self.n_columns)))
+        X = self.X if places.step in (None, 1) else self.X[places]
+        start, stop = (places.start, places.stop) if X is self.X else (0, X.shape[0])
+        first, last = X.indptr[start], X.indptr[stop]
+        data = X.data[first:last].astype(np.float64, copy=False)
+        where = X.indptr[start : stop + 1] - first
+        return SparseBlock(where, X.indices[first:last], data, self.n_columns)
 
     def refuse_nonfinite(self, places: slice) -> None:
         first, last = self.X.indptr[places.start], self.X.indptr[places.stop]
@@ -174,21 +210,48 @@ class SparseRows(Rows):
 
 @dataclass(frozen=True)
 class SparseBlock(Block):
-    """Rows in CSR form."""
+    """Rows in CSR form; entry e of row i has indptr[i] <= e < indptr[i + 1], indices ascend."""
 
-    x: Any
+    indptr: NDArray
+    indices: NDArray
+    data: Matrix
+    n_columns: int
+
+    @property
+    def n_rows(self) -> int:
+        """Count the rows."""
+        return len(self.indptr) - 1
 
     def times(self, weight: Matrix, out: Matrix) -> None:
-        out[...] = self.x @ weight.T
+        csr_times(self.indptr, self.indices, self.data, np.ascontiguousarray(weight.T), out)
 
     def pull(self, delta: Matrix) -> Matrix:
-        return np.ascontiguousarray((self.x.T @ delta).T)
+        pulled = np.zeros((self.n_columns, delta.shape[1]))
+        csr_pull(self.indptr, self.indices, self.data, delta, pulled)
+        return np.ascontiguousarray(pulled.T)
+
+    def gram(self, view: View, root: NDArray, dtype: np.dtype) -> tuple[NDArray, float]:
+        found = np.zeros((view.width, view.width))
+        parts = (self.indptr, self.indices, self.data)
+        longest = csr_gram(*parts, 1.0 / view.scale, root, view.ones, found)
+        return found + np.tril(found, -1).T, longest
+
+    def moments(self, weight: NDArray) -> tuple[NDArray, NDArray]:
+        total, by_entry = weight.sum(), np.repeat(weight, np.diff(self.indptr))
+        largest = np.zeros(self.n_columns)
+        np.maximum.at(largest, self.indices, np.abs(self.data))
+        unit = np.where(largest > 0.0, largest, 1.0)
+        scaled = self.data / unit[self.indices]
+        mean = np.bincount(self.indices, by_entry * scaled, self.n_columns) / total
+        squares = np.bincount(self.indices, by_entry * np.square(scaled), self.n_columns)
+        central = np.maximum(squares - total * np.square(mean), 0.0)  # about the mean, zeros too
+        return unit * mean, unit * np.sqrt(central)
 
     def standardised(self, view: View, root: NDArray, dtype: np.dtype) -> tuple[NDArray, float]:
-        wide = scratch("standardised", (self.x.shape[0], view.width), dtype)
-        longest = standardise(
-            self.x.toarray(), view.centre, 1.0 / view.scale, root, view.ones, wide
-        )
+        wide = scratch("standardised", (self.n_rows, view.width), dtype)
+        parts = (self.data, self.indices, self.indptr)
+        full = sparse.csr_array(parts, shape=(self.n_rows, self.n_columns)).toarray()
+        longest = standardise(full, view.centre, 1.0 / view.scale, root, view.ones, wide)
         return wide, longest
 
 

@@ -34,6 +34,11 @@ class Certifier:
         self.gap, self.reached = np.inf, False
         self._u: Vector | None = None
 
+    @property
+    def asked_below(self) -> float:
+        """Half the squared decrement above which no theorem can be content with a curvature."""
+        return self.target if self.finite else min(self.target, 0.5 * SMALL_DECREMENT**2)
+
     def __call__(self, u: Vector) -> bool:
         """Tell whether u is good enough, for solvers that have no curvature at hand."""
         curvature = not self.finite and self.objective.fits_curvature
@@ -50,8 +55,16 @@ class Certifier:
         if self.finite and bound > self.target and self._dual_hopeful(here):
             bound = min(bound, duality_gap(self.objective, here, self.intercept))
         self._settle(here, bound, decrement)
-        # At C=inf a decrement of 1e-7 without a proof means estimates that run off to infinity.
-        return self.reached or (not self.finite and bound == np.inf and decrement <= 1e-7)
+        # At C=inf a small decrement without a proof means estimates that run off to infinity.
+        lost = not self.finite and bound == np.inf and here is curved
+        return self.reached or (lost and decrement <= SMALL_DECREMENT)
+
+    def by_duality(self, here: Evaluation) -> bool:
+        """Tell whether a solver without curvature may stop; where that is hopeless, for no pass."""
+        if not (self.finite and self._dual_hopeful(here)):
+            return False
+        self._settle(here, duality_gap(self.objective, here, self.intercept))
+        return self.reached
 
     def final(self, u: Vector) -> float:
         """Return the bound at u, where a solver ended."""
@@ -70,7 +83,7 @@ class Certifier:
         strength = self.objective.penalty.smooth_curvature()[~self.intercept]
         if not (strength > 0.0).all():
             return False
-        return float((here.gradient[~self.intercept] ** 2 / strength).sum()) <= 2.0 * self.target
+        return float((here.gradient[~self.intercept] ** 2 / strength).sum()) <= self.target
 
     def _settle(self, here: Evaluation, bound: float, decrement: float = 0.0) -> None:
         self._u, penalty = here.u, self.objective.penalty

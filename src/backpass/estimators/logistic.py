@@ -36,7 +36,7 @@ from backpass.losses import BCELoss, NLLLoss
 from backpass.network import Network
 from backpass.penalties import ElasticNet
 from backpass.runner import reproducible
-from backpass.solvers import lbfgs, prox_newton, proximal, staged
+from backpass.solvers import preconditioned, prox_newton, proximal, staged
 from backpass.solvers.outcome import Outcome
 
 NOT_YET = ("newton-cg",)
@@ -244,13 +244,15 @@ class LogisticRegression(Statistics, NetworkClassifier):
                 start,
                 stages,
                 freedom,
-                certifier.target,
+                certifier.asked_below,
                 certifier.with_curvature,
                 self.max_iter,
             )
         elif solver == "lbfgs":
-            first = 1e-4 * objective.total_weight
-            outcome = lbfgs.minimise(objective, start, certifier, self.max_iter, first)
+            solve = _first_inverse(problem)
+            outcome = preconditioned.minimise(
+                objective, start, solve, certifier.by_duality, self.max_iter
+            )
         elif solver == "prox-newton":
             promising = 10.0 * certifier.target
             outcome = prox_newton.minimise(objective, start, certifier, self.max_iter, promising)
@@ -269,7 +271,8 @@ class LogisticRegression(Statistics, NetworkClassifier):
             return "prox-newton" if objective.fits_curvature else "proximal"
         if self.solver not in ("auto", "prox-newton"):
             return self.solver
-        return "newton" if objective.fits_curvature else "lbfgs"
+        dear = objective.curvature_is_dear and np.isfinite(self.C)
+        return "newton" if objective.fits_curvature and not dear else "lbfgs"
 
     def _start(self, problem: Problem, before: NDArray | None) -> NDArray[np.float64]:
         """Start from the last fit where there is one of this shape, else from the null model."""
@@ -384,6 +387,22 @@ class Fitted:
     objective: float
     gap: float
     reached: bool
+
+
+def _first_inverse(problem: Problem) -> preconditioned.Solve:
+    """Return the fixed inverse for L-BFGS, from some five rows a column."""
+    objective = problem.objective
+    rows, width = objective.rows, objective.view.width
+    stride = 1 << max(rows.n_rows // (5 * width), 1).bit_length() - 1
+    shares = problem.shares / problem.shares.sum()
+    bend = float((shares * (1.0 - shares)).mean())
+    return preconditioned.fixed_inverse(
+        objective.flat_gram(stride),
+        bend,
+        objective.penalty.smooth_curvature(),
+        objective.n_outputs,
+        objective.order(),
+    )
 
 
 def as_rows(X: Any) -> Rows:

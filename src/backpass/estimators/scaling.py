@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass.data.rows import Rows, View
+from backpass.data.rows import Rows
 
 Vector = NDArray[np.float64]
 MEASURED_ROWS = 4000
@@ -36,20 +36,11 @@ def sample_stride(rows: Rows) -> int:
 def measure(rows: Rows, weight: Vector | None, stride: int = 1) -> Spread:
     """Measure every column on every stride-th row: one visit of them."""
     total, mean, root = 0.0, np.zeros(rows.n_columns), np.zeros(rows.n_columns)
-    view = View(np.zeros(rows.n_columns), np.ones(rows.n_columns), ones=False)
     for places in rows.cuts(stride):
-        n_rows = len(range(rows.n_rows)[places])
-        w = np.ones(n_rows) if weight is None else weight[places]
+        w = np.ones(len(range(rows.n_rows)[places])) if weight is None else weight[places]
         if not w.any():
             continue
-        x, _ = rows.block(places).standardised(view, np.ones(n_rows), np.dtype(np.float64))
-        own_mean = w @ x / w.sum()
-        # The mean of the shifted column repairs the rounding of the first one, also at 1e8 ± 1.
-        own_mean += w @ (x - own_mean) / w.sum()
-        # Divided by its largest value first, a column of 1e200 or 1e-200 can be squared.
-        largest = np.abs(x - own_mean).max(axis=0, initial=0.0)
-        unit = np.where(largest > 0.0, largest, 1.0)
-        own_root = unit * np.sqrt(w @ np.square((x - own_mean) / unit))
+        own_mean, own_root = rows.block(places).moments(w)
         # Merging blocks by Chan, Golub & LeVeque (1983) takes no difference of large squares.
         share = w.sum() / (total + w.sum())
         between = np.abs(own_mean - mean) * np.sqrt(total * share)

@@ -17,7 +17,7 @@ from backpass.penalties import ElasticNet
 
 Vector = NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
-CRUDE_IS_ENOUGH = 1.2  # a bound this many times ν²/2 is not worth another pass
+CRUDE_IS_ENOUGH = 1.5  # a bound this many times ν²/2 is not worth another pass
 
 
 class Certifiable(Protocol):
@@ -50,8 +50,8 @@ def self_concordance_gap(
     e^{-R ‖u-c‖_M}, since a row's bend changes by at most e^{spread of its logits}. `factor` is that
     of curved.curvature, which is scaled up to all rows.
 
-    R comes for nothing from the longest row and the trace of M⁻¹, which is too large by a factor of
-    up to √d, or from one more pass, where that decides. ν is enlarged by what rounding may have
+    R comes for nothing from the longest row and the largest eigenvalue of M⁻¹, or exactly from one
+    more pass, where that decides. ν is enlarged by what rounding may have
     hidden of it. The bound is infinite where νR >= 1.
     """
     stride = curved.stride
@@ -62,9 +62,8 @@ def self_concordance_gap(
     move = here.u - curved.u
     drift = np.sqrt(max(float(move @ curved.curvature @ move), 0.0) / stride)
     outputs = 1.0 if objective.n_outputs == 1 else 2.0
-    bound = np.inf
-    if np.isfinite(curved.longest):
-        radius = np.sqrt(stride * outputs * curved.longest * factor.inverse_trace())
+    bound, radius = np.inf, np.sqrt(stride * outputs * curved.longest * factor.inverse_norm)
+    if np.isfinite(radius):
         bound = _concordant(np.sqrt(squared), radius, drift, objective.total_weight)
     if not bound <= CRUDE_IS_ENOUGH * 0.5 * squared:
         form = objective.largest_row_form(factor.inverse(), stride)

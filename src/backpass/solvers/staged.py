@@ -4,7 +4,7 @@ A subsample of m rows determines the optimum to within its statistical error, an
 solve it to about that, and start the next, eight times larger, from there. All the steps before the
 last level together cost a fraction of one pass. On the last level, all rows, a step needs a
 gradient, which costs a pass, but not a fresh curvature: the one at hand, scaled up, is a
-preconditioner that lowers the gap by a factor of about d/m a step, and L-BFGS pairs improve it
+preconditioner that lowers the gap by a factor of about m/d a step, and L-BFGS pairs improve it
 further. The curvature of all rows is formed once, where a proof of the gap needs it.
 
 Source: Newton-type methods on growing samples, e.g. Bollapragada, Byrd & Nocedal (2019).
@@ -20,11 +20,13 @@ import numpy as np
 from backpass.factor import Factor
 from backpass.linear_objective import Evaluation
 from backpass.solvers.outcome import Outcome, Vector
+from backpass.solvers.steps import MOST_HALVINGS, Pair, line_search, new_pair, two_loops
 
 GROWTH = 8  # from one subsample to the next
 ROWS_A_COLUMN = 20  # of the smallest subsample
 STATISTICAL = 0.3  # a stage ends where the predicted decrease is this share of its statistical gap
-SUFFICIENT = 1e-4  # Armijo: the share of the predicted decrease that a step must bring
+UNUSUAL = 4.0  # a predicted decrease this many statistical gaps long: the stage missed something
+NEAR = 0.5  # R times a distance over which a curvature's bound grows by no more than e^0.5
 GOOD = 0.05  # a step that leaves less of the squared decrement shows the curvature good as it is
 
 
@@ -33,9 +35,7 @@ class Staged(Protocol):
 
     n_parameters: int
 
-    def evaluate(
-        self, u: Vector, stride: int = 1, curvature: bool = False, single: bool = False
-    ) -> Evaluation: ...
+    def evaluate(self, u: Vector, stride: int = 1, curvature: bool = False) -> Evaluation: ...
     def factor(self, curved: Evaluation) -> Factor: ...
 
 
@@ -58,115 +58,125 @@ def minimise(
     objective: Staged,
     u: Vector,
     stages: list[int],
-    freedom: int,
+    freedom: float,
     target: float,
     enough: Enough,
     max_iter: int,
 ) -> Outcome:
     """Minimise from u through the stages, then on all rows until `enough` is content.
 
-    freedom: parameters that the data determine, d̃ (k - 1): a stage's statistical gap is half of it.
+    freedom: parameters that the data determine, d̃ (k - 1); a stage's statistical gap is half of it,
+    times the stride, by which a row of the subsample counts.
     target: the gap that `enough` will ask about; it is asked where ½ ∇ᵀH⁻¹∇ falls below it.
     """
-    n_iter, curved = 0, None
+    n_iter, curved, gap = 0, None, np.inf
     for stride in stages:
-        done = freedom * stride / 2.0
-        u, curved, steps = _stage(objective, u, stride, STATISTICAL * done, max_iter - n_iter)
+        gap = freedom * stride / 2.0
+        u, curved, steps = _stage(objective, u, stride, STATISTICAL * gap, max_iter - n_iter)
         n_iter += steps
-    return _polish(objective, u, curved, target, enough, n_iter, max_iter)
+    return _Polish(objective, target, enough, max_iter).run(u, curved, n_iter, UNUSUAL * gap)
 
 
 def _stage(
     objective: Staged, u: Vector, stride: int, done: float, max_iter: int
 ) -> tuple[Vector, Evaluation, int]:
     """Take Newton steps on one subsample until half the squared decrement is below `done`."""
-    here = objective.evaluate(u, stride, curvature=True)
-    steps = 0
+
+    def evaluate(u: Vector, first: bool = True) -> Evaluation:
+        return objective.evaluate(u, stride, curvature=True)
+
+    here, steps = evaluate(u), 0
     while True:
-        factor = objective.factor(here)
-        step = -factor.solve(here.gradient)
+        step = -objective.factor(here).solve(here.gradient)
         predicted = -0.5 * float(here.gradient @ step)
         if not predicted > 0.0 or steps >= max_iter:
             return here.u, here, steps
         if predicted <= done:  # the step is taken, but what it leads to needs no look
             return here.u + step, here, steps + 1
-        there = _line_search(objective, here, step, stride, True)
+        there = line_search(evaluate, here, step)
         if there is None:
             return here.u, here, steps
         here, steps = there, steps + 1
 
 
-def _polish(
-    objective: Staged,
-    u: Vector,
-    curved: Evaluation | None,
-    target: float,
-    enough: Enough,
-    n_iter: int,
-    max_iter: int,
-) -> Outcome:
-    """Take steps on all rows, by the curvature at hand and L-BFGS pairs."""
-    here = objective.evaluate(u, curvature=curved is None)
-    if curved is None:
-        curved = here
-    factor = objective.factor(curved)
-    pairs: list[tuple[Vector, Vector]] = []
-    before = 0.0
-    while True:
-        step = -_two_loops(factor, pairs, here.gradient)
-        squared = float(here.gradient @ factor.solve(here.gradient))
-        if 0.5 * squared <= target and enough(here, curved, factor):
-            return Outcome(here.u, n_iter, "certified")
-        if n_iter >= max_iter:
-            return Outcome(here.u, n_iter, "max_iter")
-        # The curvature of all rows is formed where the proof wants it and where steps are poor.
-        fresh = curved.stride > 1 or squared > GOOD * before
-        there = _line_search(objective, here, step, 1, fresh)
-        if there is None:
-            if curved is here:
+class _Polish:
+    """Steps on all rows, by the curvature at hand and L-BFGS pairs, until a proof will do."""
+
+    def __init__(self, objective: Staged, target: float, enough: Enough, max_iter: int) -> None:
+        self.objective, self.target = objective, target
+        self.enough, self.max_iter = enough, max_iter
+
+    def run(self, u: Vector, curved: Evaluation | None, n_iter: int, unusual: float) -> Outcome:
+        here = self.objective.evaluate(u, curvature=curved is None)
+        self._adopt(curved or here)
+        squared = self._squared(here)
+        if self.curved is not here and 0.5 * squared > unusual:
+            here = self._refresh(here)
+        while True:
+            squared = self._squared(here)
+            if 0.5 * squared <= self.target:
+                if self.enough(here, self.curved, self.factor):
+                    return Outcome(here.u, n_iter, "certified")
+                if self.curved is not here:  # the proof may want the curvature of this very point
+                    here = self._refresh(here)
+                    continue
+            if n_iter >= self.max_iter:
+                return Outcome(here.u, n_iter, "max_iter")
+            there = self._step(here, squared)
+            if there is not None:
+                here, n_iter = there, n_iter + 1
+            elif self.curved is here:
                 return Outcome(here.u, n_iter, "stalled")
-            here = curved = objective.evaluate(here.u, curvature=True)
-            factor, pairs, before = objective.factor(curved), [], 0.0
-            continue
-        s, y = there.u - here.u, there.gradient - here.gradient
-        if float(s @ y) > 0.0:  # not so where rounding is all that is left
-            pairs.append((s, y))
-        before, here, n_iter = squared, there, n_iter + 1
+            else:
+                here = self._refresh(here)
+
+    def _step(self, here: Evaluation, squared: float) -> Evaluation | None:
+        """Take a step; form the curvature where steps are poor or a proof will need it."""
+        rate = self._rate(squared)
+        completes = 0.5 * squared * rate <= self.target
+        fresh = rate > GOOD or (completes and not self._proves_from_afar(squared))
+
+        def evaluate(u: Vector, first: bool) -> Evaluation:
+            return self.objective.evaluate(u, curvature=fresh and first)
+
+        step = -two_loops(self.factor.solve, self.pairs, here.gradient)
+        # Where a curvature from elsewhere fails, one from here is worth more than shorter steps.
+        halvings = MOST_HALVINGS if self.curved is here else 0
+        there = line_search(evaluate, here, step, halvings)
+        if there is None:
+            return None
+        self.pairs += new_pair(here, there)
+        self.before = squared
         if there.curvature is not None:
-            curved, factor, pairs = there, objective.factor(there), []
+            self._adopt(there)
+        return there
 
+    def _rate(self, squared: float) -> float:
+        """Return what share of the squared decrement the last step left; 1 if that is not known."""
+        return squared / self.before if self.before > 0.0 else 1.0
 
-def _line_search(
-    objective: Staged, here: Evaluation, step: Vector, stride: int, curvature: bool
-) -> Evaluation | None:
-    """Halve the step until Armijo's condition holds; None where no step lowers the value."""
-    slope = float(here.gradient @ step)
-    # Below this the value cannot tell better from worse; the gradient, which is finer, decides.
-    rounding = 8.0 * np.finfo(np.float64).eps * abs(here.value)
-    length = 1.0
-    while length > 1e-10:
-        try:
-            there = objective.evaluate(here.u + length * step, stride, curvature)
-        except FloatingPointError:  # a step so long that logits overflow
-            length *= 0.5
-            continue
-        if abs(length * slope) <= rounding:
-            closer = abs(float(there.gradient @ step)) < 0.5 * abs(slope)
-            return there if closer else None
-        if there.value <= here.value + SUFFICIENT * length * slope:
-            return there
-        length *= 0.5
-    return None
+    def _proves_from_afar(self, squared: float) -> bool:
+        """Tell whether the curvature at hand will do for a proof one step of this length away.
 
+        The bound grows by e^{R · distance}. R is judged by what is known for no pass; where that is
+        too crude, a curvature on the way costs less than the pass that measures R.
+        """
+        if self.curved.stride > 1:
+            return False
+        radius = np.sqrt(self.curved.longest * self.factor.inverse_norm)
+        return bool(radius <= NEAR / max(np.sqrt(squared), 1e-300))
 
-def _two_loops(factor: Factor, pairs: list[tuple[Vector, Vector]], grad: Vector) -> Vector:
-    """Return the L-BFGS product H⁻¹ · grad with the factor as the first inverse (Nocedal 1980)."""
-    q = grad.copy()
-    shares: list[float] = []
-    for s, y in reversed(pairs):
-        shares.append(float(s @ q) / float(s @ y))
-        q -= shares[-1] * y
-    q = factor.solve(q)
-    for (s, y), share in zip(pairs, reversed(shares), strict=True):
-        q += s * (share - float(y @ q) / float(s @ y))
-    return q
+    def _squared(self, here: Evaluation) -> float:
+        return float(here.gradient @ self.factor.solve(here.gradient))
+
+    def _refresh(self, here: Evaluation) -> Evaluation:
+        here = self.objective.evaluate(here.u, curvature=True)
+        self._adopt(here)
+        self.before = 0.0
+        return here
+
+    def _adopt(self, curved: Evaluation) -> None:
+        self.curved, self.factor = curved, self.objective.factor(curved)
+        self.pairs: list[Pair] = []
+        if not hasattr(self, "before"):
+            self.before = 0.0

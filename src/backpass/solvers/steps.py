@@ -1,0 +1,58 @@
+"""What the convex solvers share: a line search, and L-BFGS's product with pairs of differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from backpass.linear_objective import Evaluation
+from backpass.solvers.outcome import Vector
+
+SUFFICIENT = 1e-4  # Armijo: the share of the predicted decrease that a step must bring
+MOST_HALVINGS = 33
+
+Evaluate = Callable[[Vector, bool], Evaluation]  # (u, is it the first trial) -> evaluation
+Pair = tuple[Vector, Vector]
+
+
+def line_search(
+    evaluate: Evaluate, here: Evaluation, step: Vector, halvings: int = MOST_HALVINGS
+) -> Evaluation | None:
+    """Halve the step until Armijo's condition holds; None where no step lowers the value."""
+    slope = float(here.gradient @ step)
+    # Below this the value cannot tell better from worse; the gradient, which is finer, decides.
+    rounding = 8.0 * np.finfo(np.float64).eps * abs(here.value)
+    length = 1.0
+    for trial in range(halvings + 1):
+        try:
+            there = evaluate(here.u + length * step, trial == 0)
+        except FloatingPointError:  # a step so long that logits overflow
+            length *= 0.5
+            continue
+        if abs(length * slope) <= rounding:
+            closer = abs(float(there.gradient @ step)) < 0.5 * abs(slope)
+            return there if closer else None
+        if there.value <= here.value + SUFFICIENT * length * slope:
+            return there
+        length *= 0.5
+    return None
+
+
+def new_pair(here: Evaluation, there: Evaluation) -> list[Pair]:
+    """Return [(Δu, Δ∇)], or nothing where rounding is all that is left of it."""
+    s, y = there.u - here.u, there.gradient - here.gradient
+    return [(s, y)] if float(s @ y) > 0.0 else []
+
+
+def two_loops(solve: Callable[[Vector], Vector], pairs: Sequence[Pair], grad: Vector) -> Vector:
+    """Return the L-BFGS product H⁻¹ · grad, `solve` being the first inverse (Nocedal 1980)."""
+    q = grad.copy()
+    shares: list[float] = []
+    for s, y in reversed(pairs):
+        shares.append(float(s @ q) / float(s @ y))
+        q -= shares[-1] * y
+    q = solve(q)
+    for (s, y), share in zip(pairs, reversed(shares), strict=True):
+        q += s * (share - float(y @ q) / float(s @ y))
+    return q

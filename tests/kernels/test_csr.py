@@ -1,0 +1,39 @@
+"""Compiled products of CSR rows against SciPy's."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from backpass.kernels.csr import csr_gram, csr_pull, csr_times
+
+
+def rows(seed=0, shape=(30, 7)):
+    rng = np.random.default_rng(seed)
+    X = sparse.random_array(shape, density=0.3, rng=rng, format="csr")
+    X.sort_indices()
+    return X, rng
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_products(k):
+    X, rng = rows()
+    weight, delta = rng.normal(size=(7, k)), rng.normal(size=(30, k))
+    out = np.full((30, k), np.nan)
+    csr_times(X.indptr, X.indices, X.data, weight, out)
+    np.testing.assert_allclose(out, X @ weight, rtol=1e-13, atol=1e-15)
+    pulled = np.zeros((7, k))
+    csr_pull(X.indptr, X.indices, X.data, delta, pulled)
+    np.testing.assert_allclose(pulled, X.T @ delta, rtol=1e-13, atol=1e-15)
+
+
+@pytest.mark.parametrize("ones", [False, True])
+def test_the_gram_matrix(ones):
+    X, rng = rows(1)
+    scale, root = rng.uniform(0.5, 2.0, 7), rng.uniform(size=30)
+    seen = X.toarray() / scale
+    seen = np.hstack([seen, np.ones((30, 1))]) if ones else seen
+    out = np.zeros((seen.shape[1],) * 2)
+    longest = csr_gram(X.indptr, X.indices, X.data, 1.0 / scale, root, ones, out)
+    expected = seen.T @ (root[:, None] ** 2 * seen)
+    np.testing.assert_allclose(out, np.tril(expected), rtol=1e-12, atol=1e-14)
+    assert longest == pytest.approx(np.square(seen).sum(axis=1).max(), rel=1e-13)

@@ -1,0 +1,52 @@
+"""L-BFGS with a fixed preconditioner: wide rows, many classes, sparse text."""
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+import backpass as bp
+from backpass.solvers import preconditioned
+
+
+def test_the_fixed_inverse_solves_class_by_class():
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(9, 3))
+    gram, ridge = root.T @ root, np.array([0.5, 0.5, 0.0])
+    # u is laid out as all weights, class by class, then the biases
+    order = np.array([0, 1, 4, 2, 3, 5])
+    penalty = np.empty(6)
+    penalty[order] = np.tile(ridge, 2)
+    solve = preconditioned.fixed_inverse(gram, 0.25, penalty, 2, order)
+    grad = rng.normal(size=6)
+    found = solve(grad)[order].reshape(2, 3)
+    expected = np.linalg.solve(0.25 * gram + np.diag(ridge), grad[order].reshape(2, 3).T).T
+    np.testing.assert_allclose(found, expected, rtol=1e-11)
+    diagonal = preconditioned.fixed_inverse(np.diag(gram), 0.25, penalty, 2, order)
+    expected = grad[order].reshape(2, 3) / (0.25 * np.diag(gram) + ridge)
+    np.testing.assert_allclose(diagonal(grad)[order].reshape(2, 3), expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_wide_rows_are_fitted_and_certified(n_classes):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 2100 if n_classes == 2 else 900))
+    y = rng.integers(n_classes, size=300)
+    model = bp.LogisticRegression(C=0.01).fit(X, y)
+    assert model.converged_
+    assert model.gap_ <= 1e-6 * model.null_objective_
+    newton = bp.LogisticRegression(C=0.01, solver="newton", tol=1e-12).fit(X[:, :600], y)
+    lbfgs = bp.LogisticRegression(C=0.01, solver="lbfgs", tol=1e-10).fit(X[:, :600], y)
+    np.testing.assert_allclose(lbfgs.coef_, newton.coef_, atol=1e-5)
+
+
+def test_sparse_rows_wider_than_any_matrix_are_fitted():
+    rng = np.random.default_rng(0)
+    X = sparse.random_array((400, 30_000), density=0.001, rng=rng, format="csr")
+    y = rng.integers(2, size=400)
+    model = bp.LogisticRegression().fit(X, y)
+    assert model.converged_
+    assert model.coef_.shape == (1, 30_000)
+    few = np.flatnonzero(np.diff(X.tocsc().indptr))[:500]
+    dense = bp.LogisticRegression(tol=1e-10).fit(X[:, few].toarray(), y)
+    stored = bp.LogisticRegression(tol=1e-10).fit(X[:, few], y)
+    np.testing.assert_allclose(stored.coef_, dense.coef_, atol=1e-4)
