@@ -30,6 +30,7 @@ from backpass.estimators.inputs import (
 from backpass.estimators.outputs import entropy
 from backpass.estimators.scaling import measure, sample_stride
 from backpass.estimators.statistics import Statistics, target_name
+from backpass.inference import firth
 from backpass.layers import Linear, LogSoftmax, Sigmoid
 from backpass.linear_objective import LinearObjective
 from backpass.losses import BCELoss, NLLLoss
@@ -53,7 +54,7 @@ class LogisticRegression(Statistics, NetworkClassifier):
     ----------
     C : inverse strength of the penalty; np.inf for maximum likelihood.
     l1_ratio : share of the L1 penalty, 0 to 1.
-    firth : Jeffreys' prior; not available yet.
+    firth : with C=np.inf, Jeffreys' prior: Firth's bias reduction, finite on any data.
     fit_intercept : whether to fit one.
     standardize : put the penalty on columns of unit standard deviation. Coefficients are
         reported on the given scale all the same.
@@ -168,7 +169,8 @@ class LogisticRegression(Statistics, NetworkClassifier):
         weight_before = getattr(self, "theta_", None) if self.warm_start else None
         with reproducible(self.n_jobs):
             problem = self._problem(X, numbers, weight)
-            fitted = self._minimise(problem, weight_before)
+            fit = self._minimise_firth if self.firth else self._minimise
+            fitted = fit(problem, weight_before)
             self._report(problem, fitted)
             self._examine(problem, fitted.outcome.theta, n_left_out)
         self.passes_ = problem.objective.passes
@@ -223,6 +225,11 @@ class LogisticRegression(Statistics, NetworkClassifier):
         size = np.where(size > 0.0, size, 1.0)
         centre = spread.mean if centred else np.zeros_like(spread.mean)
         return View(centre, size, self.fit_intercept), factor / size, rows.count(stride)
+
+    def _minimise_firth(self, problem: Problem, before: NDArray | None) -> Fitted:
+        u, top = firth.fit(problem.objective, self._start(problem, before))
+        outcome = Outcome(u, top.n_steps, "certified" if top.reached else "stalled")
+        return Fitted(outcome, -top.value, np.nan, top.reached)
 
     def _minimise(self, problem: Problem, before: NDArray | None) -> Fitted:
         objective = problem.objective
@@ -360,8 +367,11 @@ class LogisticRegression(Statistics, NetworkClassifier):
             raise ValueError(f"tol is {self.tol!r}; it is a number, 0 or more.")
         if not isinstance(self.max_iter, Integral) or self.max_iter < 1:
             raise ValueError(f"max_iter is {self.max_iter!r}; it is a whole number, 1 or more.")
-        if self.firth:
-            raise ValueError("firth=True is not available yet; firth=False maximises without it.")
+        if self.firth and np.isfinite(self.C):
+            raise ValueError(
+                f"firth=True is Jeffreys' prior in place of a penalty, but C is {self.C:g}; "
+                "set C=np.inf, or firth=False."
+            )
         if self.solver in NOT_YET:
             raise ValueError(f"solver={self.solver!r} is not available yet; use solver='auto'.")
         if self.solver not in SOLVERS:

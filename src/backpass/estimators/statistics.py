@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted
 
 from backpass.data.table import as_table, is_table
+from backpass.estimators.datasets import is_dataset, read_dataset
 from backpass.estimators.inputs import (
     array_as_table,
     check_lengths,
@@ -20,9 +24,9 @@ from backpass.estimators.inputs import (
 )
 from backpass.inference import Results
 from backpass.inference.aliasing import CollinearityWarning
+from backpass.inference.estimates import Account
 from backpass.inference.infer import refuse_other_rows, results
-from backpass.inference.optimum import examine
-from backpass.inference.results import Account
+from backpass.inference.optimum import Optimum, examine, examine_firth
 from backpass.inference.separation import SeparationWarning
 from backpass.inference.table import notes
 from backpass.runner import reproducible
@@ -38,6 +42,8 @@ class Statistics:
     """Methods of LogisticRegression; it is mixed in there only."""
 
     C: float
+    firth: bool
+    cost_: float
     class_weight: Any
     n_jobs: int | None
     missing: str | None
@@ -55,7 +61,7 @@ class Statistics:
     def inference(
         self,
         X: Any,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         cov: str = "hessian",
         groups: ArrayLike | None = None,
@@ -64,23 +70,28 @@ class Statistics:
 
         Parameters
         ----------
-        X, y, sample_weight : what the fit was given. Weights are frequencies.
+        X, y, sample_weight : what the fit was given; a dataset comes alone. Weights are
+            frequencies.
         cov : "hessian", the inverse information; "HC0" or "HC1", sandwiches that need no variance
             to be right; "cluster", for rows that depend on each other within groups.
         groups : for "cluster", a label per row.
         """
         self._refuse_no_likelihood()
-        numbers, X, sample_weight, groups, n_dropped = self._rows_of_the_fit(
-            X, np.asarray(read_labels(y)), sample_weight, groups
-        )
-        weight = row_weights(sample_weight, self.class_weight, X, numbers, self.classes_)
+        if is_dataset(X):
+            rows, numbers, weight, n_dropped = self._dataset_of_the_fit(X, y, sample_weight)
+        else:
+            labels = np.asarray(read_labels(y))
+            numbers, rows, sample_weight, groups, n_dropped = self._rows_of_the_fit(
+                X, labels, sample_weight, groups
+            )
+            weight = row_weights(sample_weight, self.class_weight, rows, numbers, self.classes_)
         with reproducible(self.n_jobs):
-            problem: Problem = self._problem(X, numbers, weight)  # type: ignore[attr-defined]
+            problem: Problem = self._problem(rows, numbers, weight)  # type: ignore[attr-defined]
             u = problem.objective.solvers(self.coef_, self.intercept_)
-            optimum = examine(problem.objective, u, self._base(), self.converged_)
+            optimum = self._optimum(problem, u)
             refuse_other_rows(optimum, self.converged_)
             account = self._account(problem, n_dropped)
-            return results(account, optimum, cov, groups)
+            return results(account, optimum, cov, groups, self._reader(), self.n_jobs)
 
     def summary(self) -> Results:
         """Return the results kept at the fit: no rows are needed, and no sandwich is offered."""
@@ -91,7 +102,11 @@ class Statistics:
                 "a file); use inference(X, y), with the rows of the fit."
             )
         assert self._results is not None
-        return self._results
+        return replace(self._results, read=self._reader())
+
+    def _reader(self) -> Callable[[Any], Any]:
+        """Return what turns users' rows into the array that the fit saw."""
+        return partial(read_for_predict, self, keep_sparse=True)
 
     def _refuse_no_likelihood(self) -> None:
         check_is_fitted(self)
@@ -117,6 +132,19 @@ class Statistics:
         numbers = self._targets(y)  # type: ignore[attr-defined]
         seen = read_for_predict(self, X, keep_sparse=True)
         return numbers, seen, sample_weight, groups, n_dropped
+
+    def _dataset_of_the_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any, int]:
+        """Return rows, class numbers, weights, and how many rows the fit dropped, of a dataset."""
+        reader = copy(self)  # reading learns the encoding once more, and sets it
+        reference = self._reference  # type: ignore[attr-defined]
+        given = read_dataset(reader, X, y, sample_weight, self.missing or "raise", reference)
+        same = np.array_equal(reader.classes_, self.classes_)
+        if not same or reader.encoding_ != self.encoding_:
+            raise ValueError(
+                "the dataset is not that of the fit: it has other classes, columns or values. Give "
+                "the dataset of the fit, or fit again."
+            )
+        return given.rows, given.y, given.weight, given.n_left_out
 
     def _base(self) -> int:
         """Return the number of the class that contrasts are against."""
@@ -145,14 +173,21 @@ class Statistics:
             reached=self.converged_,
             intercept=self.fit_intercept,
             class_weight=self.class_weight is not None,
+            firth=self.firth,
         )
+
+    def _optimum(self, problem: Problem, u: NDArray) -> Optimum:
+        if self.firth:
+            return examine_firth(problem.objective, u, self._base())
+        return examine(problem.objective, u, self._base(), self.converged_)
 
     def _examine(self, problem: Problem, u: NDArray, n_dropped: int) -> None:
         """Keep the results of a fit at C=inf."""
         self._results = None
         if np.isfinite(self.C) or not problem.objective.fits_curvature:
             return
-        optimum = examine(problem.objective, u, self._base(), self.converged_)
+        optimum = self._optimum(problem, u)
+        self.cost_ = -optimum.value
         account = self._account(problem, n_dropped)
         cov = "HC0" if account.class_weight else "hessian"
         self._results = results(account, optimum, cov).without_rows()

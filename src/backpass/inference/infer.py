@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from numpy.typing import ArrayLike
 
 from backpass.inference.covariance import covariance, group_codes
+from backpass.inference.estimates import Account
 from backpass.inference.optimum import Optimum
-from backpass.inference.results import Account, Results
+from backpass.inference.results import Results
 
 FAR = 0.05  # standard errors off the optimum: then rows or weights are not those of the fit
 
@@ -16,8 +20,13 @@ def results(
     optimum: Optimum,
     cov: str = "hessian",
     groups: ArrayLike | None = None,
+    read: Callable[[Any], Any] | None = None,
+    n_jobs: int | None = -1,
 ) -> Results:
-    """Return the results at an optimum with the covariance asked for. Raises ValueError."""
+    """Return the results at an optimum with the covariance asked for. Raises ValueError.
+
+    read: turns what users call rows into the array that the fit saw.
+    """
     likelihood = optimum.likelihood
     if account.class_weight and cov != "HC0":
         raise ValueError(
@@ -27,7 +36,7 @@ def results(
     seen = covariance(likelihood, optimum.beta, optimum.inverse, cov, groups, account.class_weight)
     given = likelihood.scale.covariance(seen, likelihood.n_contrasts)
     n_groups = None if groups is None else group_codes(groups, likelihood)[1]
-    return Results(account, optimum, cov, given, n_groups)
+    return Results(account, optimum, cov, given, n_groups, read, n_jobs)
 
 
 def refuse_other_rows(optimum: Optimum, reached: bool) -> None:

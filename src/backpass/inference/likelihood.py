@@ -63,6 +63,18 @@ class Seen:
         bend[:, places, places] = pi * (1.0 - pi)
         return bend
 
+    def forms(self, matrix: Matrix) -> Matrix:
+        """Return x̃ᵀ M_ab x̃ for every row and pair of contrasts, (n, m, m). matrix: (m·p, m·p)."""
+        n, p = self.wide.shape
+        m = self.proba.shape[1] - 1
+        blocks = matrix.reshape(m, p, m, p)
+        out = np.empty((n, m, m))
+        for a in range(m):
+            for b in range(a + 1):
+                out[:, a, b] = np.einsum("ij,ij->i", self.wide @ blocks[a, :, b], self.wide)
+                out[:, b, a] = out[:, a, b]
+        return out
+
 
 class Likelihood:
     """The log-likelihood of a LinearObjective without penalty, by contrasts against class `base`.
@@ -200,11 +212,22 @@ class Likelihood:
             tree.add(index, result)
         return tree.total()[0]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Return the shape of β, (m, p)."""
+        return self.n_contrasts, self.n_columns
+
+    def slopes(self) -> Matrix:
+        """Return the combinations of β, (q, m·p), that are all but the intercepts."""
+        columns = np.flatnonzero(self.kept < self.rows.n_columns)
+        one = np.eye(self.n_columns)[columns]
+        return np.kron(np.eye(self.n_contrasts), one)
+
     def mean_row(self) -> Vector:
         """Return the weighted mean of x̃ over the rows, (p,); one pass."""
         nothing = np.zeros((self.n_contrasts, self.n_columns))
-        (total,) = self.visit(nothing, lambda seen: (seen.weight @ seen.wide,))
-        return total / self.objective.total_weight
+        (mean,) = self.visit(nothing, lambda seen: (seen.weight @ seen.wide,))
+        return np.asarray(mean / self.objective.total_weight, dtype=np.float64)
 
     @cached_property
     def scale(self) -> Scale:

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from backpass.factor import Factor
 from backpass.inference.aliasing import Aliases, find_aliases
+from backpass.inference.firth import FirthSurface
 from backpass.inference.likelihood import Likelihood
 from backpass.inference.separation import Separation, find_separation
+from backpass.inference.surface import maximise
 from backpass.linear_objective import Evaluation, LinearObjective
 from backpass.solvers.certificate import self_concordance_gap
 
@@ -27,7 +29,8 @@ class Optimum:
     """β, (m, p), with the log-likelihood there, its gradient, and A, the inverse information.
 
     Where classes are separated, A is of the directions that the rows determine: right for the
-    finite coefficients, without meaning for the others.
+    finite coefficients, without meaning for the others. penalised: the log-likelihood with Firth's
+    prior, and penalised_null that of its maximum without columns; the gradient is of it, too.
     """
 
     likelihood: Likelihood
@@ -38,6 +41,8 @@ class Optimum:
     inverse: Matrix
     aliases: Aliases | None = None
     separation: Separation | None = None
+    penalised: float | None = None
+    penalised_null: float = np.nan
 
     @property
     def decrement(self) -> float:
@@ -77,6 +82,32 @@ def examine(
         separation = find_separation(likelihood, beta)
     inverse = factor.inverse() if separation is None else _determined(information, separation)
     return Optimum(likelihood, beta, value, gradient, information, inverse, aliases, separation)
+
+
+def examine_firth(objective: LinearObjective, u: Vector, base: int) -> Optimum:
+    """Find out all about the maximum with Jeffreys' prior near u; it always exists."""
+    likelihood, aliases = Likelihood(objective, base), None
+    beta = likelihood.contrasts(u)
+    found = find_aliases(likelihood)
+    if found.aliased.size:
+        aliases, likelihood, beta = found, likelihood.keeping(found.kept), found.moved(beta)
+    surface = FirthSurface(likelihood)
+    penalised, gradient, information = surface.evaluate(beta)
+    value = likelihood.evaluate(beta)[0]
+    slopes = likelihood.slopes()
+    null = maximise(surface, np.zeros_like(beta), slopes, np.zeros(len(slopes))).value
+    inverse = Factor(information).inverse()
+    return Optimum(
+        likelihood,
+        beta,
+        value,
+        gradient,
+        information,
+        inverse,
+        aliases,
+        penalised=penalised,
+        penalised_null=null,
+    )
 
 
 def _exists(objective: LinearObjective, here: Evaluation) -> bool:

@@ -1,16 +1,21 @@
-"""What `LogisticRegression.inference` returns: estimates, errors, tests, by statsmodels' names."""
+"""What `LogisticRegression.inference` returns: estimates, and all that can be asked about them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from backpass.inference import table
-from backpass.inference.optimum import Optimum
+from backpass.inference import effects, influence
+from backpass.inference.estimates import Estimates
+from backpass.inference.firth import FirthSurface
+from backpass.inference.profile import end
+from backpass.inference.surface import Surface, maximise
+from backpass.runner import reproducible
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,102 +25,25 @@ Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Account:
-    """What is known about the fit beside numbers.
+class Test:
+    """A test's statistic, its degrees of freedom by χ², and its p-value."""
 
-    names: coefficients of one contrast, intercept first. classes: labels, the base class first.
-    target: what the labels are called, or "y". null_value: log-likelihood of the model without
-    columns. n_dropped: rows left out for missing values. reached: whether the optimum was.
-    """
+    kind: str
+    statistic: float
+    df: int
+    pvalue: float
 
-    names: tuple[str, ...]
-    classes: tuple[Any, ...]
-    target: str
-    null_value: float
-    n_rows: float
-    n_dropped: int = 0
-    reached: bool = True
-    intercept: bool = True
-    class_weight: bool = False
-    firth: bool = False
+    def __str__(self) -> str:
+        return f"{self.kind}: chi2({self.df}) = {self.statistic:.4f}, p = {self.pvalue:.4g}"
 
 
 @dataclass(frozen=True)
-class Results:
-    """Estimates of maximum likelihood with their errors.
+class Results(Estimates):
+    __doc__ = Estimates.__doc__
+    read: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
+    n_jobs: int | None = -1
 
-    Attributes
-    ----------
-    params, bse, tvalues, pvalues : Series, one entry per coefficient, intercept first. Indexed by
-        name, and for three classes or more by (class, name): log-odds against the base class.
-        NA for a column that others make up, ±inf where classes are separated.
-    llf, llnull : log-likelihood, of the model and of that without columns.
-    llr, llr_df, llr_pvalue : likelihood-ratio test of all columns.
-    aic, bic, prsquared : information criteria, and McFadden's 1 - llf / llnull.
-    nobs : ∑ weight; weights are frequencies. df_model : estimates. df_resid : nobs - df_model.
-    separation : None, or what is separated. cov_type : "hessian", "HC0", "HC1" or "cluster".
-    """
-
-    account: Account
-    optimum: Optimum
-    cov_type: str
-    covariance: Matrix = field(repr=False)  # of the kept coefficients as given, each by its unit
-    n_groups: int | None = None
-
-    # Estimates.
-
-    @property
-    def index(self) -> pd.Index:
-        """Names of coefficients: (class, name) for three classes or more."""
-        import pandas as pd
-
-        names, classes = self.account.names, self.account.classes
-        if len(classes) == 2:
-            return pd.Index(names, name=None)
-        return pd.MultiIndex.from_product([classes[1:], names], names=[self.account.target, None])
-
-    @property
-    def params(self) -> pd.Series:
-        """Estimates: log-odds per unit of the column, against the base class."""
-        likelihood = self.optimum.likelihood
-        found = likelihood.scale.given(self.optimum.beta)
-        if self.optimum.separation is not None:
-            signs = self.optimum.separation.signs
-            found = np.where(signs == 0.0, found, np.where(signs > 0.0, np.inf, -np.inf))
-            found[np.isnan(signs)] = np.nan
-        return self._series(found, "coef")
-
-    @property
-    def bse(self) -> pd.Series:
-        """Standard errors."""
-        found = self._units() * np.sqrt(np.maximum(np.diag(self.covariance), 0.0))
-        return self._series(found, "std err", finite=True)
-
-    @property
-    def tvalues(self) -> pd.Series:
-        """Return estimates by their standard errors."""
-        return (self.params / self.bse).rename("z")
-
-    zvalues = tvalues
-
-    @property
-    def pvalues(self) -> pd.Series:
-        """Two-sided p-values of the normal distribution."""
-        z = self.tvalues
-        return (2.0 * stats.norm.sf(np.abs(z)) + 0.0 * z).rename("P>|z|")
-
-    def cov_params(self) -> pd.DataFrame:
-        """Return the covariance of the estimates; NA where there is none."""
-        import pandas as pd
-
-        places = self._kept_places()
-        size = len(self.account.names) * self.optimum.likelihood.n_contrasts
-        full = np.full((size, size), np.nan)
-        known, unit = self._known(), self._units()
-        with np.errstate(over="ignore"):
-            whole = self.covariance * unit * unit[:, None]
-        full[np.ix_(places[known], places[known])] = whole[np.ix_(known, known)]
-        return pd.DataFrame(full, index=self.index, columns=self.index)
+    # Intervals and tests.
 
     def confint(self, level: float = 0.95, method: str = "wald") -> pd.DataFrame:
         """Return intervals of the estimates, one row each, in two columns.
@@ -124,115 +52,178 @@ class Results:
         fallen by the quantile of χ²₁ with all other coefficients fitted anew. A profile interval
         needs no symmetry, and has a finite end also where the estimate is infinite.
         """
-        import pandas as pd
-
-        if not 0.0 < level < 1.0:
-            raise ValueError(f"level is {level}; it is a number between 0 and 1, such as 0.95.")
-        heads = [f"[{(1.0 - level) / 2.0:.4g}", f"{(1.0 + level) / 2.0:.4g}]"]
+        _check_level(level)
         if method == "wald":
-            half = stats.norm.ppf(0.5 + level / 2.0) * self.bse
-            ends = np.column_stack([self.params - half, self.params + half])
-        else:
+            return self.wald_interval(level)
+        if method != "profile":
             raise ValueError(f"method is {method!r}; it is 'wald' or 'profile'.")
-        return pd.DataFrame(ends, index=self.index, columns=heads)
+        if self.account.class_weight:
+            self._refuse_class_weight("a likelihood")
+        self._refuse_no_rows("confint(method='profile')")
+        ends = np.full((len(self.index), 2), np.nan)
+        with reproducible(self.n_jobs):
+            for entry, place in enumerate(self._kept_places()):
+                ends[place] = self._profile(entry, level)
+        return self._interval(ends, level)
 
     conf_int = confint
 
-    # The fit as a whole.
+    def _profile(self, entry: int, level: float) -> tuple[float, float]:
+        """Return the profile interval of one kept coefficient."""
+        optimum = self.optimum
+        sign = 0.0
+        if optimum.separation is not None:
+            sign = optimum.separation.signs.reshape(-1)[entry]
+            if np.isnan(sign):
+                return np.nan, np.nan
+        unit = self._units()[entry]
+        lead = self._leads()[entry] / unit
+        width = np.sqrt(self.covariance[entry, entry]) if sign == 0.0 else 1.0 / self._seen(entry)
+        height = optimum.value if optimum.penalised is None else optimum.penalised
+        fall = float(stats.norm.ppf(0.5 + level / 2.0))
 
-    @property
-    def nobs(self) -> float:
-        """Return ∑ weight."""
-        return self.account.n_rows
+        def side(way: float) -> float:
+            if sign == way:
+                return way * np.inf
+            return unit * end(self._surface(), optimum.beta, height, lead, way, fall, width)
 
-    @property
-    def df_model(self) -> int:
-        """Count the estimates, intercepts too."""
-        return self.optimum.likelihood.n_parameters
+        return side(-1.0), side(1.0)
 
-    @property
-    def df_resid(self) -> float:
-        """Return nobs - df_model."""
-        return self.nobs - self.df_model
+    def wald_test(self, what: Any, value: ArrayLike = 0.0) -> Test:
+        """Test whether coefficients are jointly `value`, by their covariance.
 
-    @property
-    def llf(self) -> float:
-        """Log-likelihood."""
+        what: a name or names of coefficients ("age", ("general", "write") for a softmax, "race" for
+        all levels of a category), or a matrix R of one column per coefficient: R params = value.
+        """
+        R = self._combinations(what)
+        params = self.params.to_numpy()[self._kept_places()]
+        unit = self._units()
+        off = R @ params - np.broadcast_to(np.asarray(value, dtype=float), len(R))
+        scaled = R * unit
+        inverse = np.linalg.pinv(scaled @ self.covariance @ scaled.T, hermitian=True)
+        df = int(np.linalg.matrix_rank(scaled / np.linalg.norm(scaled, axis=1, keepdims=True)))
+        statistic = float(off @ inverse @ off)
+        return Test("Wald", statistic, df, float(stats.chi2.sf(statistic, df)))
+
+    def lr_test(self, smaller: Results | Any) -> Test:
+        """Test against a smaller model by twice the difference of log-likelihoods.
+
+        smaller: results of a model with fewer columns on the same rows, or the names of
+        coefficients that are 0 there, which is then fitted here.
+        """
         self._refuse_class_weight("a log-likelihood")
-        return self.optimum.value
+        if isinstance(smaller, Results):
+            return self._lr_of_two(smaller)
+        R = self._combinations(smaller)
+        self._refuse_no_rows("lr_test by names")
+        optimum = self.optimum
+        leads = R @ self._leads() / np.linalg.norm(R @ self._leads(), axis=1, keepdims=True)
+        with reproducible(self.n_jobs):
+            top = maximise(self._surface(), optimum.beta, leads, np.zeros(len(leads)))
+        height = optimum.value if optimum.penalised is None else optimum.penalised
+        statistic = max(2.0 * (height - top.value), 0.0)
+        df = int(np.linalg.matrix_rank(leads))
+        return Test("likelihood ratio", statistic, df, float(stats.chi2.sf(statistic, df)))
 
-    @property
-    def llnull(self) -> float:
-        """Log-likelihood of the model without columns."""
-        self._refuse_class_weight("a log-likelihood")
-        return self.account.null_value
+    def _lr_of_two(self, smaller: Results) -> Test:
+        if self.optimum.penalised is not None or smaller.optimum.penalised is not None:
+            raise ValueError(
+                "with firth=True the prior depends on the columns, so two fits do not compare; "
+                "name the coefficients that are 0 in the smaller model: lr_test(['age', 'lwt'])."
+            )
+        df = self.df_model - smaller.df_model
+        same = np.isclose(self.llnull, smaller.llnull, rtol=1e-9) and self.nobs == smaller.nobs
+        if not same or df <= 0 or smaller.llf > self.llf + 1e-6:
+            raise ValueError(
+                f"the other model is not a smaller one on the same rows: it has {smaller.nobs:g} "
+                f"rows, {smaller.df_model} estimates and log-likelihood {smaller.llf:.6g}, this "
+                f"one {self.nobs:g}, {self.df_model} and {self.llf:.6g}."
+            )
+        statistic = max(2.0 * (self.llf - smaller.llf), 0.0)
+        return Test("likelihood ratio", statistic, df, float(stats.chi2.sf(statistic, df)))
 
-    @property
-    def llr(self) -> float:
-        """Return twice the gain in log-likelihood over the model without columns."""
-        return max(2.0 * (self.llf - self.llnull), 0.0)
+    # What estimates mean.
 
-    @property
-    def llr_df(self) -> int:
-        """Count the estimates that are no intercepts."""
-        return self.df_model - self.optimum.likelihood.n_contrasts * int(self.account.intercept)
-
-    @property
-    def llr_pvalue(self) -> float:
-        """P-value of llr by χ² with llr_df degrees."""
-        return float(stats.chi2.sf(self.llr, self.llr_df)) if self.llr_df else np.nan
-
-    @property
-    def prsquared(self) -> float:
-        """McFadden's pseudo-R²."""
-        return 1.0 - self.llf / self.llnull
-
-    @property
-    def aic(self) -> float:
-        """Akaike's criterion."""
-        return -2.0 * self.llf + 2.0 * self.df_model
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's criterion, with n = ∑ weight."""
-        return -2.0 * self.llf + np.log(self.nobs) * self.df_model
-
-    @property
-    def separation(self) -> Any:
-        """What is separated; None where all estimates are finite."""
-        return self.optimum.separation
-
-    @property
-    def aliased(self) -> tuple[str, ...]:
-        """Names of columns that combine others, and so have no estimate."""
-        kept = self.optimum.likelihood.scale.places
-        return tuple(n for place, n in enumerate(self.account.names) if place not in kept)
-
-    # How it is shown.
-
-    def to_frame(self, level: float = 0.95) -> pd.DataFrame:
-        """Return the table of coefficients."""
+    def odds_ratios(self, level: float = 0.95, method: str = "wald") -> pd.DataFrame:
+        """Return exp(estimate) with its interval: by what a unit multiplies the odds."""
         import pandas as pd
 
-        parts = [self.params, self.bse, self.tvalues, self.pvalues]
-        return pd.concat([*parts, self.confint(level)], axis=1)
+        with np.errstate(over="ignore"):
+            ends = np.exp(self.confint(level, method))
+            return pd.concat([np.exp(self.params).rename("odds ratio"), ends], axis=1)
 
-    def summary(self, level: float = 0.95) -> str:
-        """Return the printed form."""
-        return table.as_text(self, level)
+    def marginal_effects(self, at: str = "overall", level: float = 0.95) -> pd.DataFrame:
+        """Return what a unit of each column adds to probabilities, with delta-method errors.
 
-    def __str__(self) -> str:
-        return self.summary()
+        at: "overall", averaged over the rows, or "mean", at the mean row. Two classes: of the
+        probability of the second; more: of every class, indexed by (class, name).
+        """
+        import pandas as pd
 
-    def __repr__(self) -> str:
-        return self.summary()
+        _check_level(level)
+        self._refuse_infinite("marginal effects")
+        self._refuse_no_rows("marginal_effects")
+        with reproducible(self.n_jobs):
+            effect, error = effects.marginal_effects(self.optimum, self.covariance, at)
+        classes = list(self.account.classes)
+        names = np.array(self.account.names, dtype=object)
+        slopes = np.flatnonzero(names != "(intercept)") if self.account.intercept else slice(None)
+        full = np.full((2, len(classes), len(names)), np.nan)
+        full[:, :, self.optimum.likelihood.scale.places] = effect, error
+        full = full[:, :, slopes]
+        index: pd.Index = pd.Index(names[slopes])
+        if len(classes) == 2:
+            full = full[:, 1:]
+        else:
+            index = pd.MultiIndex.from_product(
+                [classes, names[slopes]], names=[self.account.target, None]
+            )
+        value, std = full.reshape(2, -1)
+        return self._frame(value, std, index, "dy/dx", level)
 
-    def _repr_html_(self) -> str:
-        return table.as_html(self)
+    def predict(self, X: Any, level: float = 0.95) -> pd.DataFrame:
+        """Return the probability of every class for rows X, with intervals: (class, column).
 
-    def to_latex(self, level: float = 0.95) -> str:
-        """Return the table of coefficients as LaTeX, for the package booktabs."""
-        return table.as_latex(self, level)
+        Intervals are of the probability itself, not of an outcome: delta method on its logit.
+        """
+        import pandas as pd
+
+        _check_level(level)
+        self._refuse_infinite("intervals of probabilities")
+        if self.read is None:
+            raise ValueError("these results know no columns; use model.inference(X, y).predict(X).")
+        x = self.read(X)
+        x = x.toarray() if hasattr(x, "toarray") else np.asarray(x, dtype=np.float64)
+        if self.account.intercept:
+            x = np.hstack([np.ones((len(x), 1)), x])
+        x = x[:, self.optimum.likelihood.scale.places]
+        half = float(stats.norm.ppf(0.5 + level / 2.0))
+        found = effects.predicted(self.optimum, self.covariance, x, half)
+        heads = ["proba", f"[{(1.0 - level) / 2.0:.4g}", f"{(1.0 + level) / 2.0:.4g}]"]
+        columns = pd.MultiIndex.from_product([list(self.account.classes), heads])
+        return pd.DataFrame(np.stack(found, axis=2).reshape(len(x), -1), columns=columns)
+
+    # Rows.
+
+    def score_rows(self) -> Iterator[tuple[slice, Matrix]]:
+        """Yield (rows, their weighted scores) in blocks; columns as in params, NA left out."""
+        self._refuse_no_rows("score_rows")
+        return influence.score_rows(self.optimum)
+
+    def leverage(self) -> Vector:
+        """Return every row's leverage, (n,); they sum to the number of estimates."""
+        self._refuse_no_rows("leverage")
+        return influence.leverage(self.optimum)
+
+    def cooks_distance(self) -> Vector:
+        """Return how far, (n,), the estimates move without each row, as Cook measured it."""
+        self._refuse_no_rows("cooks_distance")
+        return influence.cooks_distance(self.optimum)
+
+    def influence(self) -> Iterator[tuple[slice, Matrix]]:
+        """Yield (rows, changes of the estimates without each) in blocks; one Newton step."""
+        self._refuse_no_rows("influence")
+        return influence.influence(self.optimum)
 
     # Inside.
 
@@ -240,34 +231,68 @@ class Results:
         """Return the same without hold of the data, to be kept with a model."""
         return replace(self, optimum=self.optimum.without_rows())
 
-    def _kept_places(self) -> NDArray[np.intp]:
-        """Return where the kept coefficients stand among all, class by class."""
-        places = self.optimum.likelihood.scale.places
-        starts = np.arange(self.optimum.likelihood.n_contrasts) * len(self.account.names)
-        return (starts[:, None] + places).reshape(-1)
+    def _surface(self) -> Surface:
+        likelihood = self.optimum.likelihood
+        return likelihood if self.optimum.penalised is None else FirthSurface(likelihood)
 
-    def _units(self) -> Vector:
-        """Return the unit of every kept coefficient, class by class."""
-        return np.tile(self.optimum.likelihood.scale.unit, self.optimum.likelihood.n_contrasts)
+    def _leads(self) -> Matrix:
+        """Return the kept coefficients as combinations of β, (m·p, m·p)."""
+        likelihood = self.optimum.likelihood
+        return np.kron(np.eye(likelihood.n_contrasts), likelihood.scale.matrix)
 
-    def _known(self) -> NDArray[np.bool_]:
-        """Mark the kept coefficients whose estimates are finite."""
-        if self.optimum.separation is None:
-            return np.ones(self.optimum.likelihood.n_parameters, dtype=bool)
-        return self.optimum.separation.signs.reshape(-1) == 0.0
+    def _seen(self, entry: int) -> float:
+        return float(np.linalg.norm(self._leads()[entry] / self._units()[entry]))
 
-    def _series(self, kept: NDArray, name: str, finite: bool = False) -> pd.Series:
-        """Return values of the kept coefficients as a Series of all."""
-        import pandas as pd
+    def _combinations(self, what: Any) -> Matrix:
+        """Return R over the kept coefficients, (q, m·p)."""
+        kept = self._kept_places()
+        if isinstance(what, np.ndarray) and what.dtype.kind in "fiu":
+            R = np.atleast_2d(np.asarray(what, dtype=float))
+            if R.shape[1] != len(self.index):
+                raise ValueError(
+                    f"the matrix has {R.shape[1]} columns; it needs one for each of the "
+                    f"{len(self.index)} coefficients, intercepts too."
+                )
+            chosen = np.flatnonzero((R != 0.0).any(axis=0))
+        else:
+            names = [what] if isinstance(what, str | tuple) else list(what)
+            chosen = np.array([place for name in names for place in self._named(name)])
+            R = np.eye(len(self.index))[chosen]
+        known = kept[self._known()]
+        if not np.isin(chosen, known).all():
+            bad = self.index[chosen[~np.isin(chosen, known)][0]]
+            raise ValueError(f"{bad!r} has no finite estimate here, so it cannot be tested.")
+        return R[:, kept]
 
-        values = np.full(len(self.account.names) * self.optimum.likelihood.n_contrasts, np.nan)
-        flat = kept.reshape(-1)
-        values[self._kept_places()] = np.where(self._known(), flat, np.nan) if finite else flat
-        return pd.Series(values, index=self.index, name=name)
-
-    def _refuse_class_weight(self, what: str) -> None:
-        if self.account.class_weight:
+    def _named(self, name: Any) -> Sequence[int]:
+        """Return the places of a coefficient, of all levels of a category, or in every class."""
+        entries = [e if isinstance(e, tuple) else (None, e) for e in self.index]
+        label, plain = name if isinstance(name, tuple) else (None, name)
+        of_class = [place for place, (c, _) in enumerate(entries) if label is None or c == label]
+        exact = [place for place in of_class if entries[place][1] == plain]
+        levels = [place for place in of_class if entries[place][1].startswith(f"{plain}=")]
+        if not exact and not levels:
             raise ValueError(
-                f"with class_weight there is no {what[2:]}: weights that depend on the class make "
-                "another model. Fit with class_weight=None."
+                f"no coefficient is called {name!r}; there are "
+                f"{', '.join(map(repr, self.account.names))}."
             )
+        return exact or levels
+
+    def _refuse_no_rows(self, what: str) -> None:
+        if not self.optimum.likelihood.has_rows:
+            raise ValueError(
+                f"{what} reads the rows again, and summary() keeps none; use "
+                "model.inference(X, y), with the rows of the fit."
+            )
+
+    def _refuse_infinite(self, what: str) -> None:
+        if self.separation is not None:
+            raise ValueError(
+                f"classes are separated and estimates infinite, so there are no {what}. Fit with "
+                "firth=True, or leave out the columns that separate."
+            )
+
+
+def _check_level(level: float) -> None:
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level is {level}; it is a number between 0 and 1, such as 0.95.")

@@ -209,8 +209,8 @@ def _norms(seen: Seen) -> Matrix:
 
 def _counted(seen: Seen) -> NDArray[np.bool_]:
     """Mark the pairs that count, (n, k): rows with weight, classes other than the row's own."""
-    counted = np.not_equal(np.arange(seen.proba.shape[1]), seen.own[:, None])
-    return counted & (seen.weight > 0.0)[:, None] & (np.abs(seen.wide) > 0.0).any(axis=1)[:, None]
+    others = np.arange(seen.proba.shape[1]) != seen.own[:, None]
+    return others & ((seen.weight > 0.0) & np.any(seen.wide != 0.0, axis=1))[:, None]
 
 
 def _written_out(seen: Seen, place: NDArray[np.intp], other: NDArray[np.intp]) -> Pairs:

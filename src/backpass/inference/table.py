@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from backpass.inference.results import Results
+    from backpass.inference.estimates import Estimates
 
 COVARIANCES = {
     "hessian": "inverse information",
@@ -19,7 +19,7 @@ COVARIANCES = {
 LEAST_DECIMALS, MOST_DECIMALS = 4, 9
 
 
-def facts(results: Results) -> list[tuple[str, str]]:
+def facts(results: Estimates) -> list[tuple[str, str]]:
     """Say in pairs what the fit is as a whole."""
     account = results.account
     dropped = f", {account.n_dropped:,} dropped" if account.n_dropped else ""
@@ -42,17 +42,17 @@ def facts(results: Results) -> list[tuple[str, str]]:
     ]
 
 
-def _groups(results: Results) -> str:
+def _groups(results: Estimates) -> str:
     return "" if results.n_groups is None else f", {results.n_groups:,} groups"
 
 
-def _state(results: Results) -> str:
+def _state(results: Estimates) -> str:
     if results.separation is not None:
         return "at infinity, classes are separated"
     return "reached" if results.account.reached else "NOT reached"
 
 
-def notes(results: Results) -> list[tuple[str, str]]:
+def notes(results: Estimates) -> list[tuple[str, str]]:
     """Say what a reader of the table must know: ("aliased" or "separated", sentences)."""
     said = []
     if results.aliased:
@@ -70,7 +70,7 @@ def notes(results: Results) -> list[tuple[str, str]]:
     return said
 
 
-def separation_note(results: Results) -> str:
+def separation_note(results: Estimates) -> str:
     """Say what is separated and what that means for the estimates."""
     separation = results.separation
     if separation.complete:
@@ -103,7 +103,7 @@ def listed(names: Any, most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" * (len(names) > most))
 
 
-def title(results: Results) -> str:
+def title(results: Estimates) -> str:
     """Name the model."""
     account = results.account
     how = "Jeffreys' prior (Firth)" if account.firth else "maximum likelihood"
@@ -113,7 +113,7 @@ def title(results: Results) -> str:
     return f"Multinomial logistic regression, {how}: {account.target} against {base}"
 
 
-def as_text(results: Results, level: float) -> str:
+def as_text(results: Estimates, level: float) -> str:
     """Write the whole table for a terminal."""
     heads, sections = rows(results, level)
     names = [name for _, body in sections for name, _ in body]
@@ -155,7 +155,7 @@ def _wrapped(text: str, width: int) -> list[str]:
     return wrap(text, max(width, 60))
 
 
-def rows(results: Results, level: float) -> tuple[list[str], list[tuple[str, list]]]:
+def rows(results: Estimates, level: float) -> tuple[list[str], list[tuple[str, list]]]:
     """Return heads and, per contrast, its title and (name, cells) of every coefficient."""
     frame = results.to_frame(level)
     values = frame.to_numpy()
@@ -202,7 +202,7 @@ def probability(p: float) -> str:
     return f"{p:.4f}" if p >= 1e-4 else "<0.0001"
 
 
-def as_html(results: Results, level: float = 0.95) -> str:
+def as_html(results: Estimates, level: float = 0.95) -> str:
     """Write the table for a notebook."""
     heads, sections = rows(results, level)
     told = "".join(
@@ -244,7 +244,7 @@ def latex_text(text: str) -> str:
     return "".join(LATEX.get(c, c) for c in text)
 
 
-def as_latex(results: Results, level: float) -> str:
+def as_latex(results: Estimates, level: float) -> str:
     """Write the coefficients as a tabular in booktabs' manner."""
     heads, sections = rows(results, level)
     lines = [r"\begin{tabular}{l" + "r" * len(heads) + "}", r"\toprule"]
