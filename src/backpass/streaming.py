@@ -18,7 +18,7 @@ from backpass.data.columns import Category, Column, Number, category_from, numbe
 from backpass.data.labels import label_values
 from backpass.data.moments import GRID, Moments
 from backpass.data.rows import DenseBlock, DenseRows
-from backpass.data.store import ArrayWriter
+from backpass.data.store import ArrayWriter, StoredArray
 from backpass.data.stored import StoredTable, read_rows
 from backpass.encoding import Codes, Encoding
 from backpass.scratch import scratch
@@ -41,12 +41,17 @@ def prepare(table: StoredTable, missing: str, reference: Mapping[str, str] | Non
     encoding = Encoding.learn_from(learner, missing=missing, reference=reference)
     table = learner.learned_from
     classes, places = _classes(table)
-    y = RowValues(table.n_rows, np.dtype(np.int64), lambda rows: places[table.labels.read(rows)])
+    y = label_numbers(table.labels, places)
     weights = table.weights
     weight = (
         None if weights is None else RowValues(table.n_rows, np.dtype(np.float64), weights.read)
     )
     return StreamedFit(StoredRows(table, encoding), encoding, classes, y, weight)
+
+
+def label_numbers(labels: StoredArray, places: NDArray[np.int64]) -> RowValues:
+    """Return the number of every row's class. places: the class of each code of the labels."""
+    return RowValues(labels.n_rows, np.dtype(np.int64), lambda rows: places[labels.read(rows)])
 
 
 def _classes(table: StoredTable) -> tuple[NDArray, NDArray[np.int64]]:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from scipy import sparse
 
 import backpass as bp
 from backpass.data.errors import DataError
@@ -269,6 +270,70 @@ def test_memory_does_not_grow_with_the_file(tmp_path):
         out, err = child(script, path).communicate(timeout=300)
         peaks.append(float(out or pytest.fail(err)))
     assert peaks[1] - peaks[0] < 40.0
+
+
+def svm_text(X, y, first):
+    """Write a CSR matrix as libsvm text."""
+    lines = []
+    for i, label in enumerate(y):
+        part = slice(X.indptr[i], X.indptr[i + 1])
+        pairs = zip(X.indices[part] + first, X.data[part].tolist(), strict=True)
+        lines.append(" ".join([f"{label:+d}", *(f"{j}:{value!r}" for j, value in pairs)]))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_libsvm_text_and_its_store_fit_like_the_matrix(tmp_path, first, monkeypatch):
+    monkeypatch.setattr("backpass.data.bytestream.PIECE", 1 << 12)
+    rng = np.random.default_rng(5)
+    X = sparse.random_array((4000, 50), density=0.1, format="csr", rng=rng)
+    X[0, 0] = 1.0  # so that both ways of counting use their first index
+    X = X.tocsr()
+    X.sort_indices()
+    y = np.where(X @ rng.normal(size=50) > 0.0, 1, -1)
+    whole = bp.LogisticRegression(max_iter=200).fit(sparse.csr_matrix(X), y)
+    path = tmp_path / "t.svm.gz"
+    path.write_bytes(gzip.compress(svm_text(X, y, first).encode()))
+    bp.ingest(path, tmp_path / "t.store")
+    for place in (path, tmp_path / "t.store"):
+        data = bp.open_dataset(place)
+        model = bp.LogisticRegression(max_iter=200).fit(data)
+        assert np.array_equal(model.coef_, whole.coef_) and model.gap_ == whole.gap_
+        assert model.classes_.tolist() == [-1, 1] and model.n_features_in_ == 50
+        assert data.target == "label" and data.column_names[:2] == ["x0", "x1"]
+
+
+def test_comments_and_query_ids_of_libsvm_are_no_values(tmp_path):
+    path = tmp_path / "t.svm"
+    path.write_text("# a header\n1 qid:3 1:0.5 3:2 # said\n\n-1 2:1e-3\n1\n")
+    table = bp.open_dataset(path).table
+    assert table.n_rows == 3 and table.n_columns == 3
+    assert table.values.read(slice(0, 3)).tolist() == [0.5, 2.0, 1e-3]
+    assert table.indptr.read(slice(0, 4)).tolist() == [0, 2, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("yes 1:2", "record 3: the label 'yes' is not a number"),
+        ("1 2:3 2:4", "record 3: index 2 comes after 2; indices of a line ascend"),
+        ("1 2:3 1:4", "record 3: index 1 comes after 2"),
+        ("1 1.5:3", "record 3: '1.5:3' is not index:value"),
+        ("1 -1:3", "record 3: '-1:3' is not index:value"),
+        ("1 4", "record 3: '4' is not index:value"),
+        ("1 4:", "record 3: '4:': '' is not a finite number"),
+        ("1 4:nan", "record 3: '4:nan': 'nan' is not a finite number"),
+        ("1 4:1e999", "record 3: '4:1e999': '1e999' is not a finite number"),
+        ("1 4:1:2", "record 3: '4:1:2': '1:2' is not a finite number"),
+        ("1 4:1+2", "record 3: '4:1+2': '1+2' is not a finite number"),
+    ],
+)
+def test_what_is_wrong_with_libsvm_text_is_named(tmp_path, line, message):
+    path = tmp_path / "t.svm"
+    path.write_text(f"1 1:2\n-1 2:3\n{line}\n1 1:1\n")
+    with pytest.raises(DataError) as caught:
+        _ = bp.open_dataset(path).table
+    assert message in str(caught.value)
 
 
 def test_what_a_dataset_cannot_be_asked(tmp_path):

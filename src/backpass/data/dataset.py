@@ -18,8 +18,14 @@ from backpass.data.cells import MISSING_VALUES
 from backpass.data.csv import refuse_absent
 from backpass.data.errors import DataError
 from backpass.data.ingest import read_into_store
-from backpass.data.sources import Reading, Source, find_files
-from backpass.data.stored import META, StoredTable, is_store, open_stored
+from backpass.data.sources import Reading, Source, find_files, is_sparse
+from backpass.data.stored import StoredTable, is_store, open_stored, read_meta
+from backpass.data.stored_sparse import StoredSparse, open_sparse, read_sparse_into_store
+
+LABEL = "label"  # what the target of libsvm text is called
+
+
+Store = StoredTable | StoredSparse
 
 
 class Dataset:
@@ -29,17 +35,24 @@ class Dataset:
     about 8 bytes per number and 4 per text. `close` lets go of it; so does the end of the process.
     """
 
-    def __init__(self, source: Source | None, table: StoredTable | None, options: dict) -> None:
+    def __init__(
+        self, source: Source | list[Path] | None, table: Store | None, options: dict[str, Any]
+    ) -> None:
         self._source, self._table, self._options = source, table, options
 
     @property
-    def table(self) -> StoredTable:
+    def table(self) -> Store:
         """Return the store, reading the files into a temporary one if there is none yet."""
         if self._table is None:
-            if self._source is None:
-                raise ValueError("this dataset was closed; open it again.")
-            self._table = read_into_store(self._source, None, **self._options)
+            self._table = self._read(None)
         return self._table
+
+    def _read(self, folder: Path | None) -> Store:
+        if self._source is None:
+            raise ValueError("this dataset was closed; open it again.")
+        if isinstance(self._source, Source):
+            return read_into_store(self._source, folder, **self._options)
+        return read_sparse_into_store(self._source, folder)
 
     @property
     def n_rows(self) -> int:
@@ -48,13 +61,17 @@ class Dataset:
 
     @property
     def column_names(self) -> list[str]:
-        """Name the columns beside target and weight."""
+        """Name the columns beside target and weight; those of libsvm text are x0, x1, ..."""
+        if isinstance(self.table, StoredSparse):
+            return [f"x{j}" for j in range(self.table.n_columns)]
         return self.table.names
 
     @property
     def target(self) -> str:
         """Name the column of classes."""
-        return self.table.target.name if self._source is None else self._options["target"]
+        if self._source is not None:
+            return str(self._options.get("target", LABEL))
+        return LABEL if isinstance(self.table, StoredSparse) else self.table.target.name
 
     def close(self) -> None:
         """Let go of the files."""
@@ -72,7 +89,8 @@ class Dataset:
 
     def __repr__(self) -> str:
         if self._source is not None:
-            return f"<Dataset of {self._source.files[0]}, target {self.target!r}>"
+            files = self._source.files if isinstance(self._source, Source) else self._source
+            return f"<Dataset of {files[0]}, target {self.target!r}>"
         if self._table is None:
             return "<Dataset, closed>"
         return f"<Dataset of {self._table.folder}, {self.n_rows:,} rows, target {self.target!r}>"
@@ -93,9 +111,10 @@ def open_dataset(
 
     Parameters
     ----------
-    path : a .csv, .tsv (plain, .gz, .zst), .parquet, .npy or .npz file, a folder or a glob of
-        such files, or a folder that `ingest` made.
-    target : the column of classes. Rows without a label are left out. For a store it is known.
+    path : a .csv, .tsv, .libsvm, .svm (plain, .gz, .zst), .parquet, .npy or .npz file, a folder or
+        a glob of such files, or a folder that `ingest` made.
+    target : the column of classes. Rows without a label are left out. For a store and for libsvm
+        text it is known.
     weight : the column of row weights.
     drop : columns to leave out.
     categorical : columns that are categories whatever they hold.
@@ -108,15 +127,19 @@ def open_dataset(
     """
     place = Path(path)
     if is_store(place):
-        table = open_stored(place)
+        table = _open_store(place)
         _refuse_other(place, table, target, weight, [*drop, *categorical])
         table.verify()
         return Dataset(None, table, {})
+    files = find_files(path)
+    if is_sparse(files):
+        _refuse_names(place, [name for name in (target, weight) if name], [*drop, *categorical])
+        return Dataset(files, None, {})
     if target is None:
         raise ValueError("open_dataset needs target=, the column of classes.")
     if decimal not in (".", ","):
         raise ValueError(f"decimal is {decimal!r}; it is '.' or ','.")
-    source = Source(find_files(path), Reading(tuple(missing_values), encoding, decimal))
+    source = Source(files, Reading(tuple(missing_values), encoding, decimal))
     asked = [target, *([] if weight is None else [weight]), *drop, *categorical]
     refuse_absent(source.files[0], source.names, asked)
     options = {
@@ -144,9 +167,8 @@ def ingest(source: Any, store: str | os.PathLike[str], **options: Any) -> Datase
         raise DataError("is a block store already; copy the folder.", file=dataset.table.folder)
     beside = Path(tempfile.mkdtemp(dir=folder.parent, prefix=f".{folder.name}-"))
     try:
-        table = read_into_store(dataset._source, beside, **dataset._options)
+        table = dataset._read(beside)
         table.write_meta(beside)
-        _sync(beside / META)
         beside.chmod(0o777 & ~_umask())
         os.rename(beside, folder)
         _sync(folder.parent)
@@ -156,10 +178,31 @@ def ingest(source: Any, store: str | os.PathLike[str], **options: Any) -> Datase
     return Dataset(None, replace(table, folder=folder), {})
 
 
+def _open_store(folder: Path) -> Store:
+    plain = read_meta(folder)
+    if plain.get("kind") == "sparse":
+        return open_sparse(folder, plain)
+    return open_stored(folder, plain)
+
+
+def _refuse_names(place: Path, names: list[str], columns: list[str]) -> None:
+    """Refuse names of columns for libsvm text, which has none."""
+    if names not in ([], [LABEL]) or columns:
+        name = ([n for n in names if n != LABEL] + columns)[0]
+        raise DataError(
+            f"is libsvm text, whose columns have no names, so there is no '{name}'; its target is "
+            f"called '{LABEL}'.",
+            file=place,
+        )
+
+
 def _refuse_other(
-    place: Path, table: StoredTable, target: str | None, weight: str | None, columns: list[str]
+    place: Path, table: Store, target: str | None, weight: str | None, columns: list[str]
 ) -> None:
     """Refuse options that would make another store of the same source."""
+    if isinstance(table, StoredSparse):
+        _refuse_names(place, [name for name in (target, weight) if name], columns)
+        return
     for asked, has, name in (
         (target, table.target.name, "target"),
         (weight, table.weight_name, "weight"),

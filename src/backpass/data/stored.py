@@ -8,6 +8,8 @@ makes of them (means, sorted levels, policies for missing values) is not settled
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,25 +105,39 @@ class StoredTable:
 
     def verify(self) -> None:
         """Compare every shard of a kept store with its checksum; DataError where one differs."""
-        if self.folder is not None:
-            for name, array in self.arrays().items():
-                verify(array, name, self.folder)
+        verify_arrays(self.arrays(), self.folder)
 
     def write_meta(self, folder: Path) -> None:
         """Write the description that `open_stored` reads."""
         described = {
             "format": FORMAT,
+            "kind": "table",
             "columns": [column.to_document() for column in self.columns],
             "target": self.target.to_document(),
             "weight_name": self.weight_name,
             "n_unlabelled": self.n_unlabelled,
             "missing_values": list(self.missing_values),
-            "arrays": {name: _array_document(array) for name, array in self.arrays().items()},
+            "arrays": {name: array_document(array) for name, array in self.arrays().items()},
         }
-        (folder / META).write_text(json.dumps(described, allow_nan=False), encoding="utf-8")
+        write_meta(folder, described)
 
 
-def _array_document(array: StoredArray) -> dict[str, Any]:
+def verify_arrays(arrays: dict[str, StoredArray], folder: Path | None) -> None:
+    """Compare the shards of a kept store with their checksums; DataError where one differs."""
+    if folder is not None:
+        for name, array in arrays.items():
+            verify(array, name, folder)
+
+
+def write_meta(folder: Path, described: dict[str, Any]) -> None:
+    """Write a store's description, to the disk."""
+    with open(folder / META, "w", encoding="utf-8") as file:
+        json.dump(described, file, allow_nan=False)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def array_document(array: StoredArray) -> dict[str, Any]:
     return {
         "dtype": array.dtype.str,
         "width": array.width,
@@ -135,16 +151,28 @@ def is_store(path: Path) -> bool:
     return (path / META).is_file()
 
 
-def open_stored(folder: Path) -> StoredTable:
-    """Open a kept store; DataError where its description is damaged or its files do not fit it."""
+def read_meta(folder: Path) -> dict[str, Any]:
+    """Read the description of a kept store; DataError where it is damaged or of another format."""
     try:
         plain = document.parse((folder / META).read_text(encoding="utf-8"))
-        if type(plain) is dict and plain.get("format") != FORMAT:
-            raise document.DocumentError(f"has format {plain.get('format')!r}, not {FORMAT}.")
+    except (document.DocumentError, UnicodeDecodeError) as error:
+        raise DataError(f"{META}: {error} Ingest the data again.", file=folder) from None
+    if type(plain) is not dict or plain.get("format") != FORMAT:
+        found = plain.get("format") if type(plain) is dict else None
+        raise DataError(
+            f"{META} has format {found!r}, not {FORMAT}; ingest the data again.", file=folder
+        )
+    return plain
+
+
+def open_stored(folder: Path, plain: dict[str, Any]) -> StoredTable:
+    """Open a kept store by its description; DataError where its files do not fit it."""
+    try:
         got = document.fields(
             plain,
             "store",
             format=document.count,
+            kind=document.one_of("table"),
             columns=document.items(StoredColumn.from_document),
             target=StoredColumn.from_document,
             weight_name=document.optional(document.text),
@@ -152,24 +180,27 @@ def open_stored(folder: Path) -> StoredTable:
             missing_values=document.items(document.text),
             arrays=document.anything,
         )
-        checks = dict.fromkeys(_ARRAYS[: 3 + (got["weight_name"] is not None)], _array)
-        arrays = document.fields(got.pop("arrays"), "store.arrays", **checks)
-    except (document.DocumentError, UnicodeDecodeError, RecursionError) as error:
+        names = _ARRAYS[: 3 + (got["weight_name"] is not None)]
+        arrays = open_arrays(folder, got.pop("arrays"), names)
+    except document.DocumentError as error:
         raise DataError(f"{META}: {error} Ingest the data again.", file=folder) from None
-    del got["format"]
-    opened: dict[str, Any] = {
-        name: open_array(folder, name, **described) for name, described in arrays.items()
-    }
-    _refuse_uneven(got["columns"], opened, folder)
-    opened.setdefault("weights", None)
+    del got["format"], got["kind"]
+    _refuse_uneven(got["columns"], arrays, folder)
+    opened: dict[str, Any] = {"weights": None, **arrays}
     return StoredTable(**got, **opened, folder=folder)
+
+
+def open_arrays(folder: Path, plain: Any, names: Iterable[str]) -> dict[str, StoredArray]:
+    """Open arrays by their descriptions."""
+    described = document.fields(plain, "store.arrays", **dict.fromkeys(names, _array))
+    return {name: open_array(folder, name, **one) for name, one in described.items()}
 
 
 def _array(plain: Any, where: str) -> dict[str, Any]:
     got = document.fields(
         plain,
         where,
-        dtype=document.one_of("<f8", "<i4"),
+        dtype=document.one_of("<f8", "<i4", "<i8"),
         width=document.count,
         shard_rows=document.count,
         shards=document.items(document.items(document.count)),

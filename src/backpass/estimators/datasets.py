@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass.data.dataset import Dataset
+from backpass.data.dataset import LABEL, Dataset
 from backpass.data.rows import Rows
+from backpass.data.stored_sparse import StoredSparse, StoredSparseRows
 from backpass.estimators.inputs import row_weights
-from backpass.streaming import RowValues, prepare
+from backpass.streaming import RowValues, label_numbers, prepare
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,8 @@ def read_dataset(
             "weight= in open_dataset, and call fit(dataset)."
         )
     table = dataset.table
+    if isinstance(table, StoredSparse):
+        return _read_sparse(estimator, table)
     estimator._target = table.target.name
     read = prepare(table, missing, reference())
     estimator.encoding_, estimator.classes_ = read.encoding, read.classes
@@ -59,3 +62,17 @@ def read_dataset(
         labels = read.y[:]
         weight = row_weights(weight, estimator.class_weight, labels, labels, read.classes)
     return Given(read.rows, labels, weight, table.n_rows - read.rows.n_rows)
+
+
+def _read_sparse(estimator: Any, table: StoredSparse) -> Given:
+    """Read libsvm rows, which need no encoding."""
+    estimator._target, estimator.encoding_ = LABEL, None
+    estimator.classes_, places = table.classes()
+    estimator.n_features_in_ = table.n_columns
+    estimator.__dict__.pop("feature_names_in_", None)
+    labels = label_numbers(table.labels, places)
+    if estimator.class_weight is None:
+        return Given(StoredSparseRows(table), labels, None, 0)
+    y = labels[:]
+    weight = row_weights(None, estimator.class_weight, y, y, estimator.classes_)
+    return Given(StoredSparseRows(table), y, weight, 0)

@@ -1,0 +1,162 @@
+"""A CSR matrix in a block store: libsvm text, decoded once, and its rows in blocks.
+
+It stands apart from `stored.py` because sparse rows have no columns by name, no categories and no
+missing values, and so no encoding; what they share is the arrays.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backpass.data import document
+from backpass.data.errors import DataError
+from backpass.data.labels import label_values
+from backpass.data.libsvm import read_libsvm
+from backpass.data.rows import SparseBlock, SparseRows
+from backpass.data.store import ArrayWriter, StoredArray
+from backpass.data.stored import META, array_document, open_arrays, verify_arrays, write_meta
+
+_DTYPES = {"values": np.float64, "indices": np.int32, "indptr": np.int64, "labels": np.int32}
+
+
+@dataclass(frozen=True)
+class StoredSparse:
+    """Rows in CSR form, (n_rows, n_columns).
+
+    first_index: what column 0 is called in the file, 0 or 1, and in `indices`. levels: the labels
+    by code, as texts.
+    """
+
+    n_columns: int
+    first_index: int
+    levels: tuple[str, ...]
+    values: StoredArray
+    indices: StoredArray
+    indptr: StoredArray
+    labels: StoredArray
+    folder: Path | None
+
+    @property
+    def n_rows(self) -> int:
+        """Count the rows."""
+        return self.labels.n_rows
+
+    def arrays(self) -> dict[str, StoredArray]:
+        """Return the arrays by name."""
+        return {name: getattr(self, name) for name in _DTYPES}
+
+    def verify(self) -> None:
+        """Compare every shard of a kept store with its checksum; DataError where one differs."""
+        verify_arrays(self.arrays(), self.folder)
+
+    def write_meta(self, folder: Path) -> None:
+        """Write the description that `open_sparse` reads."""
+        described = {
+            "format": 1,
+            "kind": "sparse",
+            "n_columns": self.n_columns,
+            "first_index": self.first_index,
+            "levels": list(self.levels),
+            "arrays": {name: array_document(array) for name, array in self.arrays().items()},
+        }
+        write_meta(folder, described)
+
+    def classes(self) -> tuple[NDArray, NDArray[np.int64]]:
+        """Return the classes, and for each code of the labels its place among them."""
+        labels = label_values(list(self.levels), self.n_rows, "label")
+        if labels.dtype.kind == "U":
+            labels = np.array([float(level) for level in self.levels])
+        classes, places = np.unique(labels, return_inverse=True)
+        return classes, places.astype(np.int64)
+
+
+def read_sparse_into_store(files: list[Path], folder: Path | None) -> StoredSparse:
+    """Read libsvm files to their end.
+
+    Indices count from 0 if one of them is 0, else from 1: a question about all files together,
+    where readers that answer it piece by piece shift some rows and not others.
+    """
+    writers = {name: ArrayWriter(folder, name, dtype, 0) for name, dtype in _DTYPES.items()}
+    levels: dict[float, int] = {}
+    least, most, end = 1, 0, 0
+    writers["indptr"].append(np.zeros(1, np.int64))
+    for file in files:
+        for piece in read_libsvm(file):
+            writers["values"].append(piece.values)
+            writers["indices"].append(piece.indices)
+            writers["indptr"].append(end + np.cumsum(piece.lengths))
+            end += int(piece.lengths.sum())
+            different, codes = np.unique(piece.labels, return_inverse=True)
+            to = np.array([levels.setdefault(v, len(levels)) for v in different.tolist()])
+            writers["labels"].append(to[codes])
+            if len(piece.indices):
+                least = min(least, int(piece.indices.min()))
+                most = max(most, int(piece.indices.max()))
+    if not end:
+        raise DataError("holds no values.", file=files[0])
+    arrays = {name: writer.finish() for name, writer in writers.items()}
+    words = tuple(str(int(v)) if v == int(v) else repr(v) for v in levels)
+    return StoredSparse(most + 1 - least, least, words, **arrays, folder=folder)
+
+
+def open_sparse(folder: Path, plain: dict[str, Any]) -> StoredSparse:
+    """Open a kept store from the description that `write_meta` wrote."""
+    try:
+        got = document.fields(
+            plain,
+            "store",
+            format=document.count,
+            kind=document.one_of("sparse"),
+            n_columns=document.count,
+            first_index=document.count,
+            levels=document.items(document.text),
+            arrays=document.anything,
+        )
+        arrays: dict[str, Any] = open_arrays(folder, got.pop("arrays"), _DTYPES)
+        if any(arrays[name].dtype != dtype for name, dtype in _DTYPES.items()):
+            raise document.DocumentError("store.arrays has a wrong dtype.")
+    except document.DocumentError as error:
+        raise DataError(f"{META}: {error} Ingest the data again.", file=folder) from None
+    del got["format"], got["kind"]
+    n_rows, n_values = arrays["labels"].n_rows, arrays["values"].n_rows
+    if arrays["indptr"].n_rows != n_rows + 1 or arrays["indices"].n_rows != n_values:
+        raise DataError("the store's arrays do not fit each other; ingest again.", file=folder)
+    return StoredSparse(**got, **arrays, folder=folder)
+
+
+class StoredSparseRows(SparseRows):
+    """Rows of a sparse store, read block by block."""
+
+    def __init__(self, table: StoredSparse) -> None:
+        self.table = table
+        self.n_rows, self.n_columns = table.n_rows, table.n_columns
+
+    def block(self, places: slice) -> SparseBlock:
+        start, stop, step = places.indices(self.n_rows)
+        if step == 1:
+            ends = self.table.indptr.read(slice(start, stop + 1))
+            lengths = np.diff(ends)
+            firsts = ends[:-1]
+        else:
+            # The end of a row is where the next one begins, which is not in the subsample.
+            firsts = self.table.indptr.read(slice(start, stop, step))
+            lengths = self.table.indptr.read(slice(start + 1, stop + 1, step)) - firsts
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        values = np.empty(int(indptr[-1]))
+        indices = np.empty(len(values), dtype=np.int32)
+        runs = [(0, len(lengths))] if step == 1 else [(i, i + 1) for i in range(len(lengths))]
+        for first, last in runs:
+            part = slice(int(indptr[first]), int(indptr[last]))
+            held = slice(int(firsts[first]), int(firsts[first]) + part.stop - part.start)
+            self.table.values.read(held, values[part])
+            self.table.indices.read(held, indices[part])
+        indices -= self.table.first_index
+        return SparseBlock(indptr, indices, values, self.n_columns)
+
+    def refuse_nonfinite(self, places: slice) -> None:
+        """There is nothing to refuse: a store holds finite numbers."""
