@@ -11,7 +11,7 @@ CONSTRAINTS = tests/constraints-lowest.txt
 PIP = -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-peers test-browser test-lowest docs lint format check bench-engine clean
+.PHONY: help demo test test-peers test-browser test-lowest docs lint format check bench bench-engine clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -45,6 +45,11 @@ format: $(VENV)/ready-dev  ## Let Ruff format and mend what it can
 	$(VENV)/bin/ruff check --fix .
 
 check: lint test  ## Everything a change must pass: Ruff, mypy, tests, docs
+
+bench: $(VENV)/ready  ## Time the convex fit beside its peers: hours; goes on where it stopped
+	$(VENV)/bin/python $(PIP) --editable '.[bench]'
+	$(VENV)/bin/python benchmarks/logreg/run.py
+	$(VENV)/bin/python benchmarks/units.py
 
 bench-engine: $(VENV)/ready  ## Time the engine beside torch and JAX
 	$(VENV)/bin/python $(PIP) --editable '.[bench]'

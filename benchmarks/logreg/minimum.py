@@ -22,6 +22,7 @@ from .objective import Coefficients, Objective
 WIDEST_WHOLE = 1_200  # unknowns of a Hessian that is formed whole
 WIDEST_BLOCK = 2_000  # columns: above that a block takes minutes to form
 MOST_STEPS, MOST_PRODUCTS = 60, 600
+NEAR = 1e-11  # decrement over null objective from which full Newton steps need no check
 
 
 class Minimum(NamedTuple):
@@ -43,15 +44,19 @@ def minimise(objective: Objective, say: Callable[[str], None] = lambda _: None) 
     for step in range(MOST_STEPS):
         grad, proba = work.gradient(theta)
         direction = work.newton_direction(grad, proba, decrement / objective.null)
-        decrement = -0.5 * float(np.vdot(grad, direction))
+        before, decrement = decrement, -0.5 * float(np.vdot(grad, direction))
         say(f"newton {step}: {value:.12g}, decrement {decrement:.1e}")
-        if decrement < 1e-17 * objective.null:
-            break
-        length, before = 1.0, value
-        while (value := objective.value(work.given(theta + length * direction))) >= before:
+        if decrement < NEAR * objective.null:
+            # the objective's rounding hides progress from here on; the gradient's does not yet
+            if not decrement < before / 4.0:
+                break
+            theta, value = theta + direction, objective.value(work.given(theta + direction))
+            continue
+        length, last = 1.0, value
+        while (value := objective.value(work.given(theta + length * direction))) >= last:
             length /= 2.0
             if length < 1e-4:
-                return Minimum(before, decrement, work.given(theta))
+                return Minimum(last, decrement, work.given(theta))
         theta = theta + length * direction
     return Minimum(value, decrement, work.given(theta))
 

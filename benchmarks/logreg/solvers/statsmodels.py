@@ -19,6 +19,7 @@ class Statsmodels(Solver):
     packages = ("statsmodels",)
     knob = "maxiter"
     ladder = growing(2, 60)
+    strict = 100.0
     most_entries = 5_000_000  # of X
 
     def refuses(self, shape: Shape) -> str | None:

@@ -22,6 +22,7 @@ class TorchLBFGS(Solver):
     packages = ("torch",)
     knob = "max_iter"
     ladder = growing(3, 50_000)
+    strict = 2_000.0
 
     def prepare(self, X: Any, y: NDArray, C: float, weight: NDArray | None = None) -> None:
         import torch
