@@ -28,6 +28,7 @@ class Error:
     exact: float
     ulps: float
     allowed: float
+    of_terms: bool
 
     def __str__(self) -> str:
         return (
@@ -93,13 +94,22 @@ def _worst(
 ) -> Error:
     stated = FORMULAS[kind].stated[name.partition(" ")[0]]
     assert given.shape == exact.shape, f"{kind.__name__}.{name} writes {given.shape}"
+    of_terms = stated.of_terms or name in cancels
     off = np.empty(given.shape)
     for at in np.ndindex(given.shape):
-        size = exact[at].terms if stated.of_terms or name in cancels else abs(exact[at].value)
+        size = exact[at].terms if of_terms else abs(exact[at].value)
         off[at] = ulps(float(given[at]), exact[at].value, size)
     at = tuple(int(n) for n in np.unravel_index(int(off.argmax()), off.shape))
-    number = float(exact[at].value)
-    return Error(kind.__name__, name, at, float(given[at]), number, float(off[at]), stated.ulps)
+    return Error(
+        kind.__name__,
+        name,
+        at,
+        given=float(given[at]),
+        exact=float(exact[at].value),
+        ulps=float(off[at]),
+        allowed=stated.ulps,
+        of_terms=of_terms,
+    )
 
 
 def ulps(given: float, exact: mpf, size: mpf) -> float:

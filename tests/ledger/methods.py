@@ -8,7 +8,7 @@ from functools import singledispatch
 from typing import Any
 
 import numpy as np
-from tests.ledger.examples import N_IN, Example, drawn
+from tests.ledger.examples import N_IN, Example
 
 import backpass as bp
 from backpass.layers import Layer
@@ -37,16 +37,16 @@ def drawn_point(part: Any, example: Example) -> Point:
     rng = np.random.default_rng(0)
     z = np.concatenate([example.ordinary(rng, (4, N_IN)), example.extreme])
     n_out = part.output_width(N_IN) if isinstance(part, Layer) else N_IN
-    rows = {"z": z, "dot_z": drawn(rng, z.shape)}
-    rows |= {name: drawn(rng, (len(z), n_out)) for name in ("delta", "dot_delta")}
+    rows = {"z": z, "dot_z": rng.normal(size=z.shape)}
+    rows |= {name: rng.normal(size=(len(z), n_out)) for name in ("delta", "dot_delta")}
     rows["mask"] = 2.0 * rng.integers(0, 2, z.shape) if example.masked else np.ones_like(z)
     rows["target"] = rng.choice(example.labels, z.shape)
     if example.targets is not None:
         rows["target"][-len(example.targets) :] = example.targets
     bias = float("bias" in part.shapes()) if isinstance(part, Layer) else 1.0
-    shared = {"w": drawn(rng, (n_out, N_IN)), "b": bias * drawn(rng, (n_out,))}
+    shared = {"w": rng.normal(size=(n_out, N_IN)), "b": bias * rng.normal(size=n_out)}
     shared |= {
-        "dot_w": drawn(rng, shared["w"].shape), "dot_b": bias * drawn(rng, shared["b"].shape)
+        "dot_w": rng.normal(size=shared["w"].shape), "dot_b": bias * rng.normal(size=n_out)
     }  # fmt: skip
     point = Point(rows, shared, rng.integers(0, N_IN, len(z)), example)
     if isinstance(part, bp.Residual):
