@@ -80,7 +80,7 @@ def test_dense_and_sparse_blocks_give_the_same_products(k, ones):
 
 @pytest.mark.parametrize("width", [3, 47, 48, 130])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-def test_gram_is_symmetric_on_both_sides_of_its_switch(width, dtype):
+def test_gram_is_symmetric_to_the_bit(width, dtype):
     X = np.random.default_rng(width).normal(size=(200, width)).astype(dtype)
     found = gram(X)
     np.testing.assert_array_equal(found, found.T)

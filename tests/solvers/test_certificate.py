@@ -182,4 +182,4 @@ def test_a_crude_radius_gives_a_bound_that_is_nearly_as_good():
     unknown = Evaluation(u, here.value, here.gradient, here.curvature, np.inf)
     exact, _ = self_concordance_gap(objective, unknown, unknown, objective.factor(here))
     assert objective.rows_evaluated > rows_before
-    assert exact <= crude <= 1.5 * exact
+    assert exact <= crude <= 1.9 * exact

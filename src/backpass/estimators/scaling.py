@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from backpass.data.rows import Rows
 
 Vector = NDArray[np.float64]
-MEASURED_ROWS = 4000
+MEASURED_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Spread:
 
 
 def sample_stride(rows: Rows) -> int:
-    """Choose a stride, a power of two, that leaves some thousand rows to measure columns by."""
+    """Choose a stride, a power of two, that leaves a thousand rows to measure columns by."""
     most = rows.n_rows // max(MEASURED_ROWS, 2 * rows.n_columns)
     return 1 << max(most, 1).bit_length() - 1
 

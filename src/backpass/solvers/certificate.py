@@ -17,7 +17,7 @@ from backpass.penalties import ElasticNet
 
 Vector = NDArray[np.float64]
 EPS = float(np.finfo(np.float64).eps)
-CRUDE_IS_ENOUGH = 1.5  # a bound this many times ν²/2 is not worth another pass
+CRUDE_IS_ENOUGH = 1.9  # a bound at most this many times ν²/2 is not worth another pass
 
 
 class Certifiable(Protocol):
