@@ -448,3 +448,20 @@ def test_a_reader_that_leaves_early_is_no_fault(saved, tmp_path):
     _, err = process.communicate(timeout=30)
     assert err == b""
     assert process.returncode == -signal.SIGPIPE
+
+
+def test_trace_draws_rows_of_a_file(run, saved, tmp_path):
+    page = tmp_path / "t.html"
+    status, out, err = run("trace", saved, PENGUINS, "--row", 3, "--rows", "1,200", "--html", page)
+    assert (status, err) == (0, "")
+    assert out.startswith(f"{page}: 3 steps from 15 inputs to the cost, ")
+    text = page.read_text()
+    assert "penguins.csv, row 3, 1, 200" in text
+    assert "flipper_length_mm" in text and "Chinstrap" in text
+
+
+def test_trace_of_a_row_that_is_not_there_leaves_no_page(run, saved, tmp_path):
+    page = tmp_path / "t.html"
+    line = error_line(*run("trace", saved, PENGUINS, "--row", 345, "--html", page))
+    assert "penguins.csv" in line and "no row 345; there are rows 1 to 344" in line
+    assert not page.exists()

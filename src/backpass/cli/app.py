@@ -172,6 +172,31 @@ def show(model: Model) -> None:
     run(model)
 
 
+@app.command(epilog="Example: backpass trace adult.safetensors adult.csv --row 7 --html row7.html")
+def trace(
+    model: Model,
+    data: Data,
+    html: Annotated[Path, typer.Option(metavar="T.html", help="Write the page here.")],
+    row: Annotated[int, typer.Option(metavar="N", help="The row to look at; 1 is the first.")] = 1,
+    rows: Annotated[
+        list[str] | None, typer.Option(metavar="A,B", help="Rows to compare it with.")
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(metavar="COL", help="The column of classes, if it is not the fit's."),
+    ] = None,
+) -> None:
+    """Draw every z and δ of a saved model on a row: the gradient, term by term, as one page."""
+    from backpass.cli.request import names
+    from backpass.cli.trace import run
+
+    try:
+        others = [int(name) for name in names(rows)]
+    except ValueError:
+        raise typer.BadParameter(f"--rows {','.join(rows or [])}: name rows by number") from None
+    run(model, data, target, row, others, html)
+
+
 @app.command()
 def demo() -> None:
     """Fit a small real data set that comes with backpass; leaves nothing behind."""
