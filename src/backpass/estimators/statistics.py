@@ -27,6 +27,7 @@ from backpass.inference.aliasing import CollinearityWarning
 from backpass.inference.estimates import Account
 from backpass.inference.infer import refuse_other_rows, results
 from backpass.inference.optimum import Optimum, examine, examine_firth
+from backpass.inference.penalised import Penalised
 from backpass.inference.separation import SeparationWarning
 from backpass.inference.table import notes
 from backpass.runner import reproducible
@@ -50,13 +51,19 @@ class Statistics:
     reference: Mapping[str, str] | None
     fit_intercept: bool
     converged_: bool
+    l1_ratio: float
+    standardize: bool
+    objective_: float
+    gap_: float
     encoding_: Any
     classes_: NDArray
     coef_: NDArray[np.float64]
     intercept_: NDArray[np.float64]
     coef_names_: NDArray
-    _target: str
-    _results: Results | None
+    # What a fit sets, as it is on a model from a file.
+    _target: str = "y"
+    _results: Results | None = None
+    _spread: tuple[NDArray[np.float64], int] | None = None
 
     def inference(
         self,
@@ -93,16 +100,60 @@ class Statistics:
             account = self._account(problem, n_dropped)
             return results(account, optimum, cov, groups, self._reader(), self.n_jobs)
 
-    def summary(self) -> Results:
-        """Return the results kept at the fit: no rows are needed, and no sandwich is offered."""
-        self._refuse_no_likelihood()
-        if getattr(self, "_results", None) is None:
+    def summary(self) -> Results | Penalised:
+        """Return the results kept at the fit: no rows are needed, and no sandwich is offered.
+
+        At finite C they are the coefficients on both scales, and say why there are no errors.
+        """
+        check_is_fitted(self)
+        if np.isfinite(self.C):
+            return self._penalised()
+        if self._results is None:
             raise ValueError(
                 "this fit kept no curvature (class_weight, too many coefficients, or a model from "
                 "a file); use inference(X, y), with the rows of the fit."
             )
-        assert self._results is not None
         return replace(self._results, read=self._reader())
+
+    def _penalised(self) -> Penalised:
+        """Lay out the coefficients at finite C."""
+        labels = self.classes_.tolist()
+        binary = len(labels) == 2
+        classes = tuple(labels[1:] if binary else labels)
+        names, values = list(map(str, self.coef_names_)), self.coef_
+        deviations, stride = self._deviations()
+        if self.fit_intercept:
+            names = ["(intercept)", *names]
+            values = np.hstack([self.intercept_[:, None], values])
+            deviations = np.concatenate([[np.nan], deviations])
+        kind = {0.0: "L2", 1.0: "L1"}.get(self.l1_ratio, "elastic net")
+        against = f" = {labels[1]} against {labels[0]}" if binary else ""
+        facts = (
+            ("penalty", f"{kind}, C = {self.C:g}, {self._penalised_scale()}"),
+            ("objective", f"{self.objective_:.6f}, of it {self.cost_:.6f} log-loss"),
+            (
+                "minimum",
+                f"within {self.gap_:.2g}, proven{'' if self.converged_ else '; NOT reached'}",
+            ),
+        )
+        return Penalised(
+            f"Logistic regression, penalised: {self._target}{against}",
+            tuple(names),
+            classes,
+            values,
+            deviations,
+            facts,
+            stride,
+        )
+
+    def _penalised_scale(self) -> str:
+        return "on standardised columns" if self.standardize else "on columns as given"
+
+    def _deviations(self) -> tuple[NDArray[np.float64], int]:
+        """Return columns' standard deviations, and of every how many rows they are."""
+        if self.encoding_ is not None:
+            return self.encoding_.scales, 1
+        return self._spread or (np.full(self.coef_.shape[1], np.nan), 1)
 
     def _reader(self) -> Callable[[Any], Any]:
         """Return what turns users' rows into the array that the fit saw."""

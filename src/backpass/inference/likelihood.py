@@ -221,7 +221,7 @@ class Likelihood:
         """Return the combinations of β, (q, m·p), that are all but the intercepts."""
         columns = np.flatnonzero(self.kept < self.rows.n_columns)
         one = np.eye(self.n_columns)[columns]
-        return np.kron(np.eye(self.n_contrasts), one)
+        return np.kron(np.eye(self.n_contrasts), one).astype(np.float64, copy=False)
 
     def mean_row(self) -> Vector:
         """Return the weighted mean of x̃ over the rows, (p,); one pass."""

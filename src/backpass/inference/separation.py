@@ -48,6 +48,7 @@ class Separation:
     signs: (m, p) of the given columns, intercept first: 0 for a finite coefficient, ±1 for one at
     ±infinity, nan where allowed directions have both signs.
     complete: whether all pairs are separated. rows: those with a separated pair.
+    better_base: the place of a base class against which more contrasts are finite; None for none.
     """
 
     free: Matrix
@@ -55,6 +56,7 @@ class Separation:
     signs: Matrix
     complete: bool
     rows: NDArray[np.intp]
+    better_base: int | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ def find_separation(likelihood: Likelihood, beta: Matrix) -> Separation | None:
         return None
     signs = _signs(likelihood, pairs, direction, free)
     shape = (likelihood.n_contrasts, likelihood.n_columns)
-    return Separation(free, direction.reshape(shape), signs, found.complete, found.rows)
+    better = _better_base(free.reshape(*shape, -1))
+    return Separation(free, direction.reshape(shape), signs, found.complete, found.rows, better)
 
 
 def _program(pairs: Pairs) -> Vector:
@@ -240,6 +243,15 @@ def _signs(likelihood: Likelihood, pairs: Pairs, direction: Vector, free: Matrix
             )
     signs[fixed] = 0.0
     return signs.reshape(m, p)
+
+
+def _better_base(free: NDArray[np.float64]) -> int | None:
+    """Return the class against which most contrasts are finite, if more than against the base."""
+    whole = np.concatenate([np.zeros_like(free[:1]), free])
+    apart = np.abs(whole[:, None] - whole[None, :]).max(axis=(2, 3))
+    finite = (apart <= 1e-7).sum(axis=1)
+    best = int(finite.argmax())
+    return best if finite[best] > finite[0] else None
 
 
 def _one_sign(a: Matrix, lead: Vector) -> float:

@@ -86,10 +86,18 @@ def separation_note(results: Estimates) -> str:
         for name, value in params.items()
         if np.isinf(value) or (np.isnan(value) and _plain(name) not in results.aliased)
     ]
+    finite = "The finite estimates are those of maximum likelihood. "
+    if not np.isfinite(params).any():
+        finite = ""
+    if separation.better_base is not None:
+        base = results.account.classes[separation.better_base]
+        finite += (
+            f"Against the class {base} more are finite: "
+            f"reference={{{results.account.target!r}: {str(base)!r}}}. "
+        )
     return (
         f"Quasi-complete separation of {len(separation.rows):,} rows: the likelihood rises for "
-        f"ever along {listed(runaway)}. The finite estimates are those of maximum likelihood. "
-        "firth=True or a finite C gives finite ones for all."
+        f"ever along {listed(runaway)}. {finite}firth=True or a finite C gives finite ones for all."
     )
 
 
