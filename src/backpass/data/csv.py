@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 from backpass.data.bytestream import ByteStream
 from backpass.data.cells import MISSING_VALUES, Kind, kind_of, to_kind, trimmed
 from backpass.data.errors import DataError, listed
-from backpass.data.table import refuse_bad_names
+from backpass.data.table import no_header_hint, refuse_bad_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -112,7 +112,10 @@ class TextSource:
             rest += piece[skip:]
             skip = max(0, skip - len(piece))
             end = _last_record_end(rest, quoted)
-            if end > 0 and rest[:end].strip():
+            # Blank lines wait: at the end, also if they hold spaces, they are no records.
+            filled = len(rest[:end].rstrip(b" \r\n"))
+            end = rest.find(b"\n", filled, end) + 1 if filled else 0
+            if end:
                 yield rest[:end]
             elif len(rest) > LONGEST_RECORD:
                 raise DataError(
@@ -120,9 +123,10 @@ class TextSource:
                     "and never closed, perhaps.",
                     record=1,
                 )
-            rest = rest[max(end, 0) :]
-        if rest.strip():
-            yield rest
+            rest = rest[end:]
+        rest = rest.rstrip(b" \r\n")
+        if rest:
+            yield rest + b"\n"
 
 
 def _last_record_end(piece: bytes, quoted: re.Pattern[bytes]) -> int:
@@ -153,7 +157,8 @@ def refuse_absent(
         close = difflib.get_close_matches(absent[0], names, n=1)
         meant = f" ('{close[0]}' perhaps?)" if close else ""
         raise DataError(
-            f"has no {which} {listed(absent)}{meant}; its columns are {listed(names, 20)}.",
+            f"has no {which} {listed(absent)}{meant}; its columns are {listed(names, 20)}."
+            f"{no_header_hint(names)}",
             file=path,
         )
 

@@ -73,6 +73,13 @@ class Dataset:
             return str(self._options.get("target", LABEL))
         return LABEL if isinstance(self.table, StoredSparse) else self.table.target.name
 
+    @property
+    def path(self) -> Path | None:
+        """Name the first file, or the folder of a store; None for rows that are in neither."""
+        if self._source is not None:
+            return self._source.files[0] if isinstance(self._source, Source) else self._source[0]
+        return None if self._table is None else self._table.folder
+
     def close(self) -> None:
         """Let go of the files."""
         if self._table is not None:
@@ -88,12 +95,10 @@ class Dataset:
         self.close()
 
     def __repr__(self) -> str:
-        if self._source is not None:
-            files = self._source.files if isinstance(self._source, Source) else self._source
-            return f"<Dataset of {files[0]}, target {self.target!r}>"
-        if self._table is None:
+        if self._source is None and self._table is None:
             return "<Dataset, closed>"
-        return f"<Dataset of {self._table.folder}, {self.n_rows:,} rows, target {self.target!r}>"
+        size = "" if self._table is None else f", {self.n_rows:,} rows"
+        return f"<Dataset of {self.path}{size}, target {self.target!r}>"
 
 
 def open_dataset(

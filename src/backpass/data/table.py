@@ -6,7 +6,9 @@ order for all three. None of the three is imported unless such a table arrives.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from backpass.data.errors import DataError, listed
@@ -62,9 +64,17 @@ def refuse_bad_names(names: list[str], file: Any = None) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(
-            f"has more than one column called {listed(twice)}; rename all but one.",
+            f"has more than one column called {listed(twice)}; rename all but one."
+            f"{no_header_hint(names)}",
             file=file,
         )
+
+
+def no_header_hint(names: Collection[str]) -> str:
+    """Say that a header may be missing, where names look like the cells of a record."""
+    if any(re.fullmatch(r"[+-]?\d*[.,]?\d+", name) for name in names):
+        return " Some of these names are numbers; is the header line missing? Add one."
+    return ""
 
 
 def _from_pandas(frame: Any) -> pa.Table:

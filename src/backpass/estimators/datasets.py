@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backpass.data.dataset import LABEL, Dataset
+from backpass.data.errors import DataError
 from backpass.data.rows import Rows
+from backpass.data.stored import StoredTable
 from backpass.data.stored_sparse import StoredSparse, StoredSparseRows
 from backpass.estimators.inputs import row_weights
 from backpass.streaming import RowValues, label_numbers, prepare
@@ -48,10 +50,22 @@ def read_dataset(
             "a dataset brings its labels and weights along; name their columns as target= and "
             "weight= in open_dataset, and call fit(dataset)."
         )
-    table = dataset.table
-    if isinstance(table, StoredSparse):
-        return _read_sparse(estimator, table)
-    estimator._target = table.target.name
+    try:
+        table = dataset.table
+        if isinstance(table, StoredSparse):
+            return _read_sparse(estimator, table)
+        return _read_table(estimator, table, missing, reference)
+    except DataError as error:
+        raise (error if dataset.path is None else error.in_file(dataset.path)) from None
+
+
+def _read_table(
+    estimator: Any,
+    table: StoredTable,
+    missing: str,
+    reference: Callable[[], Mapping[str, str] | None],
+) -> Given:
+    estimator._target = table.target.name  # which `reference` may name too
     read = prepare(table, missing, reference())
     estimator.encoding_, estimator.classes_ = read.encoding, read.classes
     estimator.n_features_in_ = len(table.names)
