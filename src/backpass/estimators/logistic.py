@@ -214,6 +214,7 @@ class LogisticRegression(Statistics, NetworkClassifier):
         """
         stride = 1 if self.standardize else sample_stride(rows)
         spread = measure(rows, weight, stride)
+        self._spread = spread.deviation, stride
         varies = spread.deviation > 0.0
         if self.standardize and self.encoding_ is not None:
             varies &= self.encoding_.is_number  # levels of a category have no scale of their own
