@@ -37,7 +37,7 @@ def test_what_the_ledger_cannot_know_is_not_told():
 def test_sentences_for_a_person():
     relu, sigmoid = derivation(bp.ReLU()), derivation(bp.Sigmoid())
     assert relu.says == "Equal to the independent derivation to the last bit."
-    assert "units in the last place of the independent derivation (50 digits; " in sigmoid.says
+    assert "ulps of the independent derivation (tangent, in ulps of its result)." in sigmoid.says
 
 
 def test_the_table_is_read_without_sympy():

@@ -43,8 +43,8 @@ class Derivation:
             return "Equal to the independent derivation to the last bit."
         what = "the terms that it adds" if self.of_terms else "its result"
         return (
-            f"Within {self.ulps:.1f} units in the last place of the independent derivation "
-            f"(50 digits; {self.method}, in ulps of {what})."
+            f"Within {self.ulps:.1f} ulps of the independent derivation "
+            f"({self.method}, in ulps of {what})."
         )
 
 

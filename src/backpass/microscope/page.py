@@ -60,7 +60,8 @@ def framed(text: str) -> str:
     """Return the page inside a frame of its own, as notebooks show it."""
     return (
         '<iframe title="Microscope" sandbox="allow-scripts" style="width:100%;height:820px;'
-        f'border:1px solid #8886;border-radius:8px" srcdoc="{html.escape(text)}"></iframe>'
+        'box-sizing:border-box;border:1px solid #8886;border-radius:8px" '
+        f'srcdoc="{html.escape(text)}"></iframe>'
     )
 
 
