@@ -5,6 +5,7 @@ import pickle
 import numpy as np
 import pytest
 import sklearn
+from scipy import sparse
 from scipy.special import xlogy
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
@@ -335,3 +336,22 @@ def test_wrong_data():
         model.fit(np.where(X > 2.0, np.nan, X), y)
     with pytest.raises(ValueError, match="features"):
         model.fit(X, y).predict(X[:, :2])
+
+
+def test_the_short_way_of_prediction_is_the_long_one():
+    """A plain array skips validation; the same numbers in other forms, and bad ones, do not."""
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 3)), rng.integers(3, size=60)
+    for labels in (y, y > 0):
+        model = bp.LogisticRegression().fit(X, labels)
+        expected = model.predict_proba(X)
+        for other in (X.tolist(), np.asfortranarray(X), sparse.csr_matrix(X)):
+            np.testing.assert_allclose(model.predict_proba(other), expected, rtol=1e-13)
+        np.testing.assert_allclose(np.exp(model.predict_log_proba(X)), expected, rtol=1e-13)
+        for bad, message in ((X[:, :2], "features"), (X[:0], "0 sample"), (X[0], "1D array")):
+            with pytest.raises(ValueError, match=message):
+                model.predict_proba(bad)
+        with pytest.raises(ValueError, match="NaN"):
+            model.predict_proba(np.where(X > 1.0, np.nan, X))
+        large = model.decision_function(np.full((1, 3), 1e308) * [1.0, 0.0, 0.0])
+        assert np.isfinite(large).all()

@@ -71,7 +71,8 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         if strange.any():
             row = int(strange.argmax())
             raise ValueError(
-                f"y, row {row}: {y[row]!r} is not one of the classes {self.classes_.tolist()}."
+                f"y, row {row}: {y.tolist()[row]!r} is not one of the classes "
+                f"{self.classes_.tolist()}."
             )
         return numbers
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
-from scipy.special import log_expit, log_softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,6 +21,7 @@ from backpass.estimators.certifier import Certifier
 from backpass.estimators.datasets import is_dataset, read_dataset
 from backpass.estimators.inputs import (
     check_lengths,
+    is_plain,
     is_table,
     read_for_fit,
     read_for_predict,
@@ -348,15 +349,30 @@ class LogisticRegression(Statistics, NetworkClassifier):
 
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return logits: (n_rows,) for two classes, of the second; (n_rows, n_classes) for more."""
-        check_is_fitted(self)
-        logits = read_for_predict(self, X, keep_sparse=True) @ self.coef_.T + self.intercept_
+        if "coef_" not in self.__dict__:  # the check itself takes as long as a row's prediction
+            check_is_fitted(self)
+        rows = X if is_plain(self, X) else read_for_predict(self, X, keep_sparse=True)
+        logits = rows @ self.coef_.T + self.intercept_
         return logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: Any) -> NDArray[np.float64]:
+        """Predict probabilities, (n_rows, n_classes) in the order of `classes_`."""
+        logits = self.decision_function(X)
+        if logits.ndim > 1:
+            return softmax(logits, axis=1)
+        both = np.empty((len(logits), 2))
+        expit(-logits, out=both[:, 0])
+        expit(logits, out=both[:, 1])
+        return both
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict log-probabilities, from logits: right also where a probability is 0 or 1."""
         logits = self.decision_function(X)
         if logits.ndim == 1:
-            return np.column_stack([log_expit(-logits), log_expit(logits)])
+            both = np.empty((len(logits), 2))
+            log_expit(-logits, out=both[:, 0])
+            log_expit(logits, out=both[:, 1])
+            return both
         return log_softmax(logits, axis=1)
 
     def _check_parameters(self) -> None:
