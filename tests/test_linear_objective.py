@@ -40,6 +40,8 @@ def test_curvature_is_the_exact_hessian(n_classes, bias):
         for unit in np.eye(net.n_parameters)
     ]
     expected = np.array(columns) + np.diag(objective.penalty.smooth_curvature())
+    products = [objective.hessian_product(theta, unit) for unit in np.eye(net.n_parameters)]
+    np.testing.assert_allclose(products, expected, rtol=1e-10, atol=1e-12)
     np.testing.assert_allclose(objective.curvature(theta, definite=False), expected, rtol=1e-10,
                                atol=1e-12)  # fmt: skip
 

@@ -311,7 +311,6 @@ def test_not_fitted():
         ({"tol": -1.0}, "tol is -1.0"),
         ({"max_iter": 0}, "max_iter is 0; it is a whole number, 1 or more"),
         ({"firth": True}, "firth=True is Jeffreys' prior in place of a penalty, but C is 1"),
-        ({"solver": "newton-cg"}, "not available yet"),
         ({"solver": "saga"}, "solver is 'saga'; it is one of auto"),
         ({"solver": "newton", "l1_ratio": 0.5}, "cannot minimise an L1 penalty"),
         ({"missing": "mean"}, "missing is 'mean'; it is 'raise', 'drop', 'indicator' or None"),

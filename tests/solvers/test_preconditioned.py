@@ -35,8 +35,10 @@ def test_wide_rows_are_fitted_and_certified(n_classes):
     assert model.converged_
     assert model.gap_ <= 1e-6 * model.null_objective_
     newton = bp.LogisticRegression(C=0.01, solver="newton", tol=1e-12).fit(X[:, :600], y)
-    lbfgs = bp.LogisticRegression(C=0.01, solver="lbfgs", tol=1e-10).fit(X[:, :600], y)
-    np.testing.assert_allclose(lbfgs.coef_, newton.coef_, atol=1e-5)
+    for solver in ("lbfgs", "newton-cg"):
+        other = bp.LogisticRegression(C=0.01, solver=solver, tol=1e-10).fit(X[:, :600], y)
+        assert other.converged_
+        np.testing.assert_allclose(other.coef_, newton.coef_, atol=1e-5)
 
 
 def test_sparse_rows_wider_than_any_matrix_are_fitted():

@@ -38,11 +38,10 @@ from backpass.losses import BCELoss, NLLLoss
 from backpass.network import Network
 from backpass.penalties import ElasticNet
 from backpass.runner import reproducible
-from backpass.solvers import preconditioned, prox_newton, proximal, staged
+from backpass.solvers import newton_cg, preconditioned, prox_newton, proximal, staged
 from backpass.solvers.outcome import Outcome
 
-NOT_YET = ("newton-cg",)
-SOLVERS = ("auto", "newton", "lbfgs", "prox-newton")
+SOLVERS = ("auto", "newton", "newton-cg", "lbfgs", "prox-newton")
 
 
 class LogisticRegression(Statistics, NetworkClassifier):
@@ -67,7 +66,8 @@ class LogisticRegression(Statistics, NetworkClassifier):
     tol : the fit stops when the certified gap is at most tol · null_objective_.
     max_iter : most steps of the solver.
     solver : "auto", "newton" and, for l1_ratio > 0, "prox-newton" (a curvature matrix is formed),
-        or "lbfgs". "auto" takes the Newton methods up to 1500 unknowns; above that it takes L-BFGS,
+        "lbfgs" or "newton-cg" (none is). "auto" takes the Newton methods up to 2000 unknowns unless,
+        at finite C, forming the matrix costs as much as some fifty reads of the data; else L-BFGS,
         and for l1_ratio > 0 accelerated proximal gradient steps.
     warm_start : start from the last fit's coefficients.
     n_jobs : threads; -1 for all cores this process may use, None for joblib's context.
@@ -257,10 +257,10 @@ class LogisticRegression(Statistics, NetworkClassifier):
                 certifier.with_curvature,
                 self.max_iter,
             )
-        elif solver == "lbfgs":
-            solve = _first_inverse(problem)
-            outcome = preconditioned.minimise(
-                objective, start, solve, certifier.by_duality, self.max_iter
+        elif solver in ("lbfgs", "newton-cg"):
+            method = preconditioned if solver == "lbfgs" else newton_cg
+            outcome = method.minimise(
+                objective, start, _first_inverse(problem), certifier.by_duality, self.max_iter
             )
         elif solver == "prox-newton":
             promising = 10.0 * certifier.target
@@ -389,8 +389,6 @@ class LogisticRegression(Statistics, NetworkClassifier):
                 f"firth=True is Jeffreys' prior in place of a penalty, but C is {self.C:g}; "
                 "set C=np.inf, or firth=False."
             )
-        if self.solver in NOT_YET:
-            raise ValueError(f"solver={self.solver!r} is not available yet; use solver='auto'.")
         if self.solver not in SOLVERS:
             raise ValueError(f"solver is {self.solver!r}; it is one of {', '.join(SOLVERS)}.")
 
