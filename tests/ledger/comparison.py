@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -41,7 +42,8 @@ def errors(kind: type, example: Example, part: Any) -> list[Error]:
     """Compare every method of `part`, built as a kind is; return each one's worst entry."""
     point, exact = expected(kind, example)
     with np.errstate(all="ignore"):
-        given = written(part, point)
+        # A copy: a mutant that writes to its inputs must not spoil them for the next one.
+        given = written(part, copy.deepcopy(point))
     return [
         _worst(kind, name, array, exact[name], example.cancels) for name, array in given.items()
     ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import mpmath
@@ -139,10 +140,16 @@ def _function(of: Callable[[mpf], mpf]) -> Callable[[Expr, Place], Exact]:
     return lambda rule, place: _number(of(_walk(rule.args[0], place).value))
 
 
+@lru_cache(maxsize=2**14)
+def _exponential(x: mpf, precision: int) -> mpf:
+    """Return e^x; the sum of a softmax asks for the same ones over and over."""
+    return mpmath.exp(x)
+
+
 NODES: Mapping[type, Callable[[Any, Place], Exact]] = {
     Add: _add,
     Mul: _multiply,
-    exp: _function(mpmath.exp),  # before Pow, which it is to `isinstance`
+    exp: _function(lambda x: _exponential(x, mpmath.mp.prec)),  # before Pow, which it is to `isinstance`
     Pow: _power,
     Sum: _sum,
     Indexed: _entry,

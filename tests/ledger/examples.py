@@ -98,7 +98,9 @@ def plain(kind: type) -> Any:
 
 EXAMPLES: Mapping[type, tuple[Example, ...]] = {
     bp.Linear: (
+        # Square first: there a forgotten transpose is a wrong number, not a wrong shape.
         # In a sum over rows one of 1e300 would hide the others.
+        example(lambda kind: kind(N_IN, N_IN), EXTREME[:-1], ordinary=drawn_freely),
         example(lambda kind: kind(N_IN, 3), EXTREME[:-1], ordinary=drawn_freely),
         example(lambda kind: kind(N_IN, 2, bias=False), EXTREME[:-1], ordinary=drawn_freely),
     ),

@@ -143,26 +143,49 @@ def line_of(root: ast.FunctionDef, node: ast.AST) -> ast.AST:
     return node
 
 
-def caught_by(mutant: Mutant) -> str | None:
-    """Name what notices a mutant: a check by differences, the ledger, or Python itself."""
+def caught_by(mutant: Mutant) -> dict[str, str]:
+    """Ask both judges, each on its own; return what each says, and nothing of one that is content.
+
+    check: differences of the mutant's own forward map. ledger: the derived rules. Python: a mutant
+    that does not run.
+    """
+    said = {}
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            built = mutant.build()
-            if mutant.kind in ELSEWHERE:
-                check_loops(built["Network"])
-                return None
-            kind = built[mutant.kind.__name__]
-            parts = [(example, example.build(kind)) for example in EXAMPLES[mutant.kind]]
-            for _, part in parts:
-                check(part)
-            found = [e for example, part in parts for e in errors(mutant.kind, example, part)]
-        except bp.DerivativeError as error:
-            return f"check: {error}"
-        except Exception as error:
-            return f"Python: {type(error).__name__}: {error}"
-        worst = [error for error in found if not error.ulps <= error.allowed]
-        return f"ledger: {worst[0]}" if worst else None
+        for judge in (by_check, by_ledger):
+            try:
+                if report := judge(mutant):
+                    said[judge.__name__.removeprefix("by_")] = report
+            except Exception as error:  # whatever a line of nonsense may raise
+                said["Python"] = f"{type(error).__name__}: {error}"
+    return said
+
+
+def by_check(mutant: Mutant) -> str | None:
+    """Return what check_layer or check_network says, or None where it is content."""
+    try:
+        built = mutant.build()
+        if mutant.kind in ELSEWHERE:
+            check_loops(built["Network"])
+        else:
+            for example in EXAMPLES[mutant.kind]:
+                check(example.build(built[mutant.kind.__name__]))
+    except bp.DerivativeError as error:
+        return str(error)
+    return None
+
+
+def by_ledger(mutant: Mutant) -> str | None:
+    """Return the worst of what the comparison finds, or None where all is within what is stated."""
+    if mutant.kind in ELSEWHERE:
+        return None  # it compares with the package's own network
+    kind = mutant.build()[mutant.kind.__name__]
+    for example in EXAMPLES[mutant.kind]:
+        found = errors(mutant.kind, example, example.build(kind))
+        wrong = [error for error in found if not error.ulps <= error.allowed]
+        if wrong:
+            return str(max(wrong, key=lambda error: error.ulps))
+    return None
 
 
 def check(part: object) -> None:
@@ -203,10 +226,12 @@ def check_loops(network: type[bp.Network]) -> None:
 
 
 def main() -> None:
-    """Print every mutant and what caught it."""
+    """Print every mutant and who says what."""
     for kind in EXAMPLES:
         for mutant in mutants(kind):
-            print(f"{mutant.operator:10}  {mutant.says}\n            {caught_by(mutant)}")
+            print(f"{mutant.operator}: {mutant.says}")
+            for judge, report in caught_by(mutant).items():
+                print(f"    {judge}: {report}")
 
 
 if __name__ == "__main__":

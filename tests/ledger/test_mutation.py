@@ -5,15 +5,11 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import numba
 import pytest
 from tests.ledger.examples import EXAMPLES
-from tests.ledger.mutation import caught_by, mutants
+from tests.ledger.mutation import ELSEWHERE, caught_by, mutants
 from tests.ledger.operators import OPERATORS
-
-import backpass as bp
 
 # Changes that change nothing, and why. All others are mistakes.
 EQUIVALENT = {
@@ -55,6 +51,13 @@ EQUIVALENT = {
 }
 
 
+# The ledger compares numbers, and these stand where there are no rows; check_layer tries that.
+WITHOUT_ROWS = {
+    "LogSoftmax: split_off_maximum: return (z[:, :1], z[:, :1])  →  return (z[:, :0], z[:, :1])",
+    "LogSoftmax: split_off_maximum: return (z[:, :1], z[:, :1])  →  return (z[:, :1], z[:, :0])",
+}
+
+
 @pytest.fixture
 def uncompiled(monkeypatch):
     """Let Elementwise run in Python: its mutants differ in what they compute, not in speed."""
@@ -64,22 +67,22 @@ def uncompiled(monkeypatch):
 @pytest.mark.parametrize("kind", EXAMPLES, ids=lambda kind: kind.__name__)
 @pytest.mark.usefixtures("uncompiled")
 def test_every_mistake_is_caught_and_named(kind):
-    survivors, caught = [], Counter()
-    for mutant in mutants(kind):
-        report = caught_by(mutant)
-        if report is None:
-            survivors.append(mutant.says)
-            continue
-        caught[report.partition(":")[0]] += 1
-        if report.startswith(("check", "ledger")) and kind is not bp.Residual:
-            assert kind.__name__ in report, f"{mutant.says}\nis caught but not named: {report}"
-    assert set(survivors) == {says for says in EQUIVALENT if says.startswith(f"{kind.__name__}:")}
+    equivalent = {says for says in EQUIVALENT if says.startswith(f"{kind.__name__}:")}
+    verdicts = {mutant.says: caught_by(mutant) for mutant in mutants(kind)}
+    assert {says for says, said in verdicts.items() if not said} == equivalent
+    if kind in ELSEWHERE:  # its loops are judged by check_network alone, which names the layer
+        return
+    for said in verdicts.values():
+        assert all(kind.__name__ in report for by, report in said.items() if by != "Python")
+    # The ledger knows the right numbers, so without the other judge nothing slips by either.
+    unseen = {says for says, said in verdicts.items() if not {"ledger", "Python"} & set(said)}
+    assert unseen - WITHOUT_ROWS == equivalent
     # Most are mistakes in the numbers, not lines that Python cannot run.
-    assert caught["check"] + caught["ledger"] >= caught["Python"]
+    assert sum("Python" not in said for said in verdicts.values()) > len(verdicts) / 2
 
 
 def test_every_operator_has_mutants():
     every = [mutant for kind in EXAMPLES for mutant in mutants(kind)]
     assert {mutant.operator for mutant in every} == set(OPERATORS)
     assert len(every) > 600
-    assert set(EQUIVALENT) <= {mutant.says for mutant in every}
+    assert {*EQUIVALENT, *WITHOUT_ROWS} <= {mutant.says for mutant in every}
