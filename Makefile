@@ -11,7 +11,7 @@ CONSTRAINTS = tests/constraints-lowest.txt
 PIP = -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-peers test-browser test-lowest docs lint format check bench bench-engine clean
+.PHONY: help demo test test-peers test-browser test-lowest docs derivations lint format check bench bench-engine clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,10 @@ test-lowest: $(LOWEST)/ready  ## Run the tests on the lowest supported versions,
 
 docs: $(VENV)/ready  ## Run every snippet and follow every link of README and docs/
 	$(VENV)/bin/python -m pytest tests/test_docs.py
+
+derivations: $(VENV)/ready  ## Derive every rule with SymPy; write it to docs/ and to the package
+	$(VENV)/bin/python -m tests.ledger.pages
+	$(VENV)/bin/python -m tests.ledger.record
 
 lint: $(VENV)/ready-dev  ## Ruff and mypy, changing nothing
 	$(VENV)/bin/ruff check .

@@ -149,7 +149,7 @@ def _exponential(x: mpf, precision: int) -> mpf:
 NODES: Mapping[type, Callable[[Any, Place], Exact]] = {
     Add: _add,
     Mul: _multiply,
-    exp: _function(lambda x: _exponential(x, mpmath.mp.prec)),  # before Pow, which it is to `isinstance`
+    exp: _function(lambda x: _exponential(x, mpmath.mp.prec)),
     Pow: _power,
     Sum: _sum,
     Indexed: _entry,

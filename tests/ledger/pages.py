@@ -86,6 +86,8 @@ def notes(derived: dict[str, Expr]) -> list[str]:
     if "tangent" in derived:
         dots = "A dot, like d/dt," if "gradient_tangent weight" in derived else "A dot"
         said.append(f"{dots} is the derivative along a direction in which all numbers move.")
+    if "f'(" in text:
+        said.append("Here f is SiLU, then tanh; your own derivative is for `check_layer` to judge.")
     if "> 0]" in text:
         said.append(
             "SymPy calls [z > 0] Heaviside's function and leaves its value at 0 open. Here it is "
