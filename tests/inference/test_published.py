@@ -38,7 +38,7 @@ def test_birthwt_of_hosmer_and_lemeshow():
     agrees(found.bse, "1.0714 0.0337 0.00654 0.4979 0.3622 0.1672")
     agrees([-2 * found.llf, -2 * found.llnull, found.llr], "222.573 234.672 12.0991")
     agrees([found.aic, found.bic], "234.573 254.023")
-    assert (found.llr_df, found.nobs, found.df_resid) == (5, 189, 183)
+    assert (found.df_model, found.nobs, found.df_resid) == (5, 189, 183)
 
 
 def test_ucla_admissions():

@@ -138,7 +138,7 @@ def test_all_slopes_at_once_are_the_test_of_the_header():
     found = model.inference(X, y)
     every = found.lr_test(["age", "dose", "group"])
     assert every.statistic == pytest.approx(found.llr, rel=1e-8)
-    assert every.df == found.llr_df == 4
+    assert every.df == found.df_model == 4
     assert every.pvalue == pytest.approx(found.llr_pvalue, rel=1e-7)
 
 
@@ -275,7 +275,7 @@ def test_columns_that_combine_others_are_named_and_left_out():
     np.testing.assert_allclose(found.params[left], expected.params, rtol=1e-7, atol=1e-9)
     np.testing.assert_allclose(found.bse[left], expected.bse, rtol=1e-7)
     np.testing.assert_allclose(found.leverage(), expected.leverage(), rtol=1e-7)
-    assert (found.df_model, found.llr_df) == (expected.df_model, expected.llr_df)
+    assert (found.n_estimates, found.df_model) == (expected.n_estimates, expected.df_model)
     np.testing.assert_allclose(model.predict_proba(X), plain.predict_proba(X), atol=1e-9)
     assert "NA" in str(found) and "years, sum are linear combinations" in str(found)
     effects = found.marginal_effects()
@@ -306,7 +306,7 @@ def test_without_an_intercept():
     found = model.inference(numbers, y)
     assert list(found.params.index) == ["age", "dose"]
     assert found.llnull == pytest.approx(-len(y) * np.log(2.0))
-    assert found.llr_df == found.df_model == 2
+    assert found.n_estimates == found.df_model == 2
     assert list(found.marginal_effects().index) == ["age", "dose"]
     proba = found.predict(numbers)[found.account.classes[1]]["proba"]
     np.testing.assert_allclose(proba, model.predict_proba(numbers)[:, 1], rtol=1e-12)

@@ -61,9 +61,9 @@ def answers(case: Case) -> dict[str, NDArray[np.float64]]:
         options: dict[str, Any] = {"cov_type": "nonrobust" if cov == "hessian" else cov}
         if cov == "cluster":
             options["cov_kwds"] = {"groups": case.groups}
-        fit = model.fit(disp=0, method="newton", maxiter=200, tol=1e-12, **options)
+        fit = model.fit(disp=0, method="newton", maxiter=200, tol=1e-9, **options)
         found[f"bse {cov}"] = np.ravel(fit.bse.T)
-    fit = model.fit(disp=0, method="newton", maxiter=200, tol=1e-12)
+    fit = model.fit(disp=0, method="newton", maxiter=200, tol=1e-9)
     found["params"] = np.ravel(fit.params.T)
     found["fit"] = np.array([fit.llf, fit.aic, fit.bic])
     for at in ("overall", "mean"):

@@ -323,7 +323,7 @@ class LogisticRegression(Statistics, NetworkClassifier):
         """Warn of estimates that are not determined or infinite, else of an optimum not reached."""
         separated = self._warn_of_estimates()
         if not self.converged_ and not separated:
-            warnings.warn(self._complaint(fitted.outcome.reason), ConvergenceWarning, stacklevel=3)
+            warnings.warn(self._complaint(fitted.outcome.reason), ConvergenceWarning, stacklevel=4)
 
     def _names(self, n_columns: int) -> NDArray:
         if self.encoding_ is not None:

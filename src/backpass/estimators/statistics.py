@@ -249,7 +249,7 @@ class Statistics:
             return False
         separation = self._results.separation
         for kind, said in notes(self._results):
-            warnings.warn(said, WARNINGS[kind], stacklevel=4)
+            warnings.warn(said, WARNINGS[kind], stacklevel=5)
         return separation is not None
 
 

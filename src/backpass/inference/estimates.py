@@ -53,9 +53,10 @@ class Estimates:
         name, and for three classes or more by (class, name): log-odds against the base class.
         NA for a column that others make up, ±inf where classes are separated.
     llf, llnull : log-likelihood, of the model and of that without columns.
-    llr, llr_df, llr_pvalue : likelihood-ratio test of all columns.
+    llr, llr_pvalue : likelihood-ratio test of all columns, with df_model degrees.
     aic, bic, prsquared : information criteria, and McFadden's 1 - llf / llnull.
-    nobs : ∑ weight; weights are frequencies. df_model : estimates. df_resid : nobs - df_model.
+    nobs : ∑ weight; weights are frequencies. n_estimates, and df_model without the intercepts.
+    df_resid : nobs - n_estimates.
     separation : None, or what is separated. aliased : names of columns that combine others.
     cov_type : "hessian", "HC0", "HC1" or "cluster".
     """
@@ -154,14 +155,19 @@ class Estimates:
         return self.account.n_rows
 
     @property
-    def df_model(self) -> int:
+    def n_estimates(self) -> int:
         """Count the estimates, intercepts too."""
         return self.optimum.likelihood.n_parameters
 
     @property
+    def df_model(self) -> int:
+        """Count the estimates that are no intercepts."""
+        return self.n_estimates - self.optimum.likelihood.n_contrasts * int(self.account.intercept)
+
+    @property
     def df_resid(self) -> float:
-        """Return nobs - df_model."""
-        return self.nobs - self.df_model
+        """Return nobs less the number of estimates."""
+        return self.nobs - self.n_estimates
 
     @property
     def llf(self) -> float:
@@ -186,14 +192,9 @@ class Estimates:
         return max(2.0 * (self.llf - self.llnull), 0.0)
 
     @property
-    def llr_df(self) -> int:
-        """Count the estimates that are no intercepts."""
-        return self.df_model - self.optimum.likelihood.n_contrasts * int(self.account.intercept)
-
-    @property
     def llr_pvalue(self) -> float:
-        """P-value of llr by χ² with llr_df degrees."""
-        return float(stats.chi2.sf(self.llr, self.llr_df)) if self.llr_df else np.nan
+        """P-value of llr by χ² with df_model degrees."""
+        return float(stats.chi2.sf(self.llr, self.df_model)) if self.df_model else np.nan
 
     @property
     def prsquared(self) -> float:
@@ -203,12 +204,12 @@ class Estimates:
     @property
     def aic(self) -> float:
         """Akaike's criterion."""
-        return -2.0 * self.llf + 2.0 * self.df_model
+        return -2.0 * self.llf + 2.0 * self.n_estimates
 
     @property
     def bic(self) -> float:
         """Schwarz's criterion, with n = ∑ weight."""
-        return -2.0 * self.llf + np.log(self.nobs) * self.df_model
+        return -2.0 * self.llf + np.log(self.nobs) * self.n_estimates
 
     @property
     def separation(self) -> Any:

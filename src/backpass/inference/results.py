@@ -131,13 +131,13 @@ class Results(Estimates):
                 "with firth=True the prior depends on the columns, so two fits do not compare; "
                 "name the coefficients that are 0 in the smaller model: lr_test(['age', 'lwt'])."
             )
-        df = self.df_model - smaller.df_model
+        df = self.n_estimates - smaller.n_estimates
         same = np.isclose(self.llnull, smaller.llnull, rtol=1e-9) and self.nobs == smaller.nobs
         if not same or df <= 0 or smaller.llf > self.llf + 1e-6:
             raise ValueError(
                 f"the other model is not a smaller one on the same rows: it has {smaller.nobs:g} "
-                f"rows, {smaller.df_model} estimates and log-likelihood {smaller.llf:.6g}, this "
-                f"one {self.nobs:g}, {self.df_model} and {self.llf:.6g}."
+                f"rows, {smaller.n_estimates} estimates and log-likelihood {smaller.llf:.6g}, this "
+                f"one {self.nobs:g}, {self.n_estimates} and {self.llf:.6g}."
             )
         statistic = max(2.0 * (self.llf - smaller.llf), 0.0)
         return Test("likelihood ratio", statistic, df, float(stats.chi2.sf(statistic, df)))

@@ -25,7 +25,7 @@ def facts(results: Estimates) -> list[tuple[str, str]]:
     dropped = f", {account.n_dropped:,} dropped" if account.n_dropped else ""
     said = [
         ("rows used", f"{results.nobs:,.10g}{dropped}"),
-        ("estimates", f"{results.df_model}"),
+        ("estimates", f"{results.n_estimates}"),
         ("covariance", COVARIANCES[results.cov_type] + _groups(results)),
         ("optimum", _state(results)),
     ]
@@ -36,7 +36,7 @@ def facts(results: Estimates) -> list[tuple[str, str]]:
         *said,
         ("log-likelihood", f"{results.llf:.4f}"),
         ("without columns", f"{results.llnull:.4f}"),
-        (f"LR chi2({results.llr_df})", f"{results.llr:.4f}{p}"),
+        (f"LR chi2({results.df_model})", f"{results.llr:.4f}{p}"),
         ("AIC, BIC", f"{results.aic:.3f}, {results.bic:.3f}"),
         ("McFadden R2", f"{results.prsquared:.4f}"),
     ]
