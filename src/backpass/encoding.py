@@ -198,7 +198,7 @@ class Encoding:
         table = self._matched(as_table(table))
         usable = np.ones(table.num_rows, dtype=bool)
         for column in self.columns:
-            if self._takes_missing(column):
+            if self.takes_missing(column):
                 continue
             if isinstance(column, Category):
                 usable &= level_codes(table[column.name], column)[0] >= 0
@@ -230,7 +230,7 @@ class Encoding:
                 gone = np.isnan(value)
                 lost = int(np.count_nonzero(gone))
                 numbers.extend(self.number_columns(column, value, gone))
-            if lost and not self._takes_missing(column):
+            if lost and not self.takes_missing(column):
                 absent[column.name] = lost
         _refuse_missing(absent, table.num_rows, unseen, at_fit=False)
         return Codes(
@@ -316,7 +316,7 @@ class Encoding:
         _refuse_absent(table.column_names, self.column_names)
         return table.select(self.column_names)
 
-    def _takes_missing(self, column: Column) -> bool:
+    def takes_missing(self, column: Column) -> bool:
         """Say whether a missing or unseen value of a column has a place in the model."""
         if self.missing != "indicator":
             return False

@@ -78,7 +78,7 @@ def auc(y: Labels, log_proba: Rows, weight: Rows | None = None) -> float:
     """
     n_classes = log_proba.shape[1]
     classes = [1] if n_classes == 2 else range(n_classes)
-    areas = [_area(y == k, _own_score(log_proba, k), weight) for k in classes]
+    areas = [_area(y == k, own_score(log_proba, k), weight) for k in classes]
     defined = [area for area in areas if not np.isnan(area)]
     return float(np.mean(defined)) if defined else float("nan")
 
@@ -115,7 +115,7 @@ def calibration_error(y: Labels, log_proba: Rows, weight: Rows | None = None) ->
     return float(np.abs(difference).sum() / w.sum())
 
 
-def _own_score(log_proba: Rows, k: int) -> Rows:
+def own_score(log_proba: Rows, k: int) -> Rows:
     """Return a score that orders rows as p_k does, also where p_k rounds to 1.
 
     For two classes the logit; for more the log-odds of k against the rest need log(1 - p_k), which
@@ -135,6 +135,11 @@ def _area(positive: NDArray[np.bool_], own: Rows, weight: Rows | None) -> float:
     values, place = np.unique(own, return_inverse=True)
     hits = np.bincount(place, w * positive, minlength=len(values))
     misses = np.bincount(place, w * ~positive, minlength=len(values))
+    return area(hits, misses)
+
+
+def area(hits: Rows, misses: Rows) -> float:
+    """Return the area under the ROC curve from weights by rising score; nan without both kinds."""
     pairs = hits.sum() * misses.sum()
     if pairs == 0.0:
         return float("nan")

@@ -18,6 +18,7 @@ from backpass.data.columns import Category, Column, Number, category_from, numbe
 from backpass.data.labels import label_values
 from backpass.data.moments import GRID, Moments
 from backpass.data.rows import DenseBlock, DenseRows
+from backpass.data.split import StratifiedDraw
 from backpass.data.store import ArrayWriter, StoredArray
 from backpass.data.stored import StoredTable, read_rows
 from backpass.encoding import Codes, Encoding
@@ -35,10 +36,17 @@ class StreamedFit:
     weight: RowValues | None
 
 
-def prepare(table: StoredTable, missing: str, reference: Mapping[str, str] | None) -> StreamedFit:
-    """Learn columns and classes from a store; `missing` and `reference` as in `Encoding.learn`."""
+def prepare(
+    table: StoredTable,
+    missing: str,
+    reference: Mapping[str, str] | None,
+    standardize: bool = False,
+) -> StreamedFit:
+    """Learn columns and classes from a store; the others as in `Encoding.learn`."""
     learner = StoredLearner(table)
-    encoding = Encoding.learn_from(learner, missing=missing, reference=reference)
+    encoding = Encoding.learn_from(
+        learner, missing=missing, reference=reference, standardize=standardize
+    )
     table = learner.learned_from
     classes, places = _classes(table)
     y = label_numbers(table.labels, places)
@@ -56,10 +64,7 @@ def label_numbers(labels: StoredArray, places: NDArray[np.int64]) -> RowValues:
 
 def _classes(table: StoredTable) -> tuple[NDArray, NDArray[np.int64]]:
     """Return the classes that occur, and for each code of the target its place among them."""
-    counts = np.zeros(len(table.target.levels), dtype=np.int64)
-    for start in range(0, table.n_rows, GRID):
-        codes = table.labels.read(slice(start, start + GRID))
-        counts += np.bincount(codes, minlength=len(counts))
+    counts = label_counts(table)
     there = np.flatnonzero(counts)
     words = [table.target.levels[code] for code in there]
     classes, inverse = np.unique(
@@ -182,33 +187,61 @@ def pieces(table: StoredTable, rows: slice) -> tuple[NDArray[np.float64], NDArra
 
 def complete_rows(table: StoredTable, names: list[str]) -> StoredTable:
     """Copy the rows that have a value in every one of these columns to a temporary store."""
-    number_places = [
-        table.place(c.name) for c in table.columns if c.name in names and c.kind != "text"
-    ]
-    code_places = [
-        table.place(c.name) for c in table.columns if c.name in names and c.kind == "text"
-    ]
-    writers = {
-        name: ArrayWriter(None, name, array.dtype, array.width)
-        for name, array in table.arrays().items()
-    }
+    named = [column for column in table.columns if column.name in names]
+    numbers_of = [table.place(column.name) for column in named if column.kind != "text"]
+    codes_of = [table.place(column.name) for column in named if column.kind == "text"]
+    kept = _Copy(table)
     for start in range(0, table.n_rows, GRID):
         rows = slice(start, min(start + GRID, table.n_rows))
         numbers, codes = pieces(table, rows)
-        whole = ~np.isnan(numbers[:, number_places]).any(axis=1)
-        whole &= (codes[:, code_places] >= 0).all(axis=1)
-        held: dict[str, NDArray] = {
-            "numbers": numbers,
-            "codes": codes,
-            "labels": table.labels.read(rows),
+        whole = np.ones(len(numbers), dtype=bool)
+        whole &= ~np.isnan(numbers[:, numbers_of]).any(axis=1)
+        whole &= (codes[:, codes_of] >= 0).all(axis=1)
+        kept.append(rows, whole)
+    return kept.finish()
+
+
+def hold_out(table: StoredTable, share: float, seed: int) -> tuple[StoredTable, StoredTable]:
+    """Copy the rows to fit on, and those held out by class, to temporary stores."""
+    draw = StratifiedDraw(label_counts(table), share, seed)
+    kept, held = _Copy(table), _Copy(table)
+    for start in range(0, table.n_rows, GRID):
+        rows = slice(start, min(start + GRID, table.n_rows))
+        drawn = draw.next(table.labels.read(rows))
+        kept.append(rows, ~drawn)
+        held.append(rows, drawn)
+    return kept.finish(), held.finish()
+
+
+def label_counts(table: StoredTable) -> NDArray[np.int64]:
+    """Count the rows of each label, by its code."""
+    counts = np.zeros(len(table.target.levels), dtype=np.int64)
+    for start in range(0, table.n_rows, GRID):
+        codes = table.labels.read(slice(start, start + GRID))
+        counts += np.bincount(codes, minlength=len(counts))
+    return counts
+
+
+class _Copy:
+    """Some rows of a store, on their way to a temporary one."""
+
+    def __init__(self, table: StoredTable) -> None:
+        self.table = table
+        self.writers = {
+            name: ArrayWriter(None, name, array.dtype, array.width)
+            for name, array in table.arrays().items()
         }
-        if table.weights is not None:
-            held["weights"] = table.weights.read(rows)
-        for name, writer in writers.items():
-            if held[name].size:
-                writer.append(held[name][whole])
-    finished: dict[str, Any] = {name: writer.finish() for name, writer in writers.items()}
-    return replace(table, folder=None, **finished)
+
+    def append(self, rows: slice, wanted: NDArray[np.bool_]) -> None:
+        """Copy those of these rows that are wanted."""
+        for name, array in self.table.arrays().items():
+            if array.n_rows:
+                self.writers[name].append(array.read(rows)[wanted])
+
+    def finish(self) -> StoredTable:
+        """Return the store."""
+        made: dict[str, Any] = {name: writer.finish() for name, writer in self.writers.items()}
+        return replace(self.table, folder=None, **made)
 
 
 class StoredRows(DenseRows):
@@ -238,6 +271,19 @@ class StoredRows(DenseRows):
         self.encoding.expand(self.codes(places), out)
         return DenseBlock(out)
 
+    def usable(self, places: slice) -> NDArray[np.bool_]:
+        """Mark the rows that the model takes: where values may not be missing, none is."""
+        numbers, stored = pieces(self.table, places)
+        usable = np.ones(len(numbers), dtype=bool)
+        for column, place in zip(self.encoding.columns, self._places, strict=True):
+            if self.encoding.takes_missing(column):
+                continue
+            if isinstance(column, Category):
+                usable &= self._codes[column.name][stored[:, place]] >= 0
+            else:
+                usable &= ~np.isnan(numbers[:, place])
+        return usable
+
     def codes(self, places: slice) -> Codes:
         """Encode some rows, categories as codes of the encoding."""
         numbers, stored = pieces(self.table, places)
@@ -253,6 +299,14 @@ class StoredRows(DenseRows):
 
     def refuse_nonfinite(self, places: slice) -> None:
         """There is nothing to refuse: a store holds finite numbers, and missing ones are filled."""
+
+
+def written_out(rows: StoredRows) -> NDArray[np.float64]:
+    """Return all rows as one array, for a fit that needs them in any order."""
+    out = np.empty((rows.n_rows, rows.n_columns))
+    for places in rows.cuts(1):
+        out[places] = rows.block(places).x
+    return out
 
 
 def _recoding(table: StoredTable, column: Category) -> NDArray[np.int32]:

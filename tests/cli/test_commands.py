@@ -465,3 +465,55 @@ def test_trace_of_a_row_that_is_not_there_leaves_no_page(run, saved, tmp_path):
     line = error_line(*run("trace", saved, PENGUINS, "--row", 345, "--html", page))
     assert "penguins.csv" in line and "no row 345; there are rows 1 to 344" in line
     assert not page.exists()
+
+
+def test_options_for_text_that_is_written_otherwise(run, write, tmp_path):
+    rows = "".join(f"{i % 7},5;{'pé'[i % 2]};{'uv'[i % 3 == 0]}\n" for i in range(40))
+    path = tmp_path / "t.csv"
+    path.write_bytes(("x;k;y\n" + rows).encode("cp1252"))
+    options = ("--encoding", "cp1252", "--decimal", ",")
+    model = tmp_path / "m.safetensors"
+    status, out, _ = run("fit", path, "--target", "y", *options, "--out", model, "--json")
+    assert status == 0
+    assert [c["name"] for c in json.loads(out)["coefficients"]] == ["x", "k=p", "k=é"]
+    assert json.loads(run("evaluate", model, path, *options, "--json")[1])["n_rows"] == 40
+    assert run("predict", model, path, *options)[1].count("\n") == 41
+    line = error_line(*run("predict", model, path))
+    assert "not UTF-8" in line and "--encoding cp1252" in line
+
+
+def test_several_files_and_a_store_are_data_too(run, write, tmp_path):
+    text = Path(PENGUINS).read_text().splitlines(keepends=True)
+    (tmp_path / "parts").mkdir()
+    for part in range(2):
+        rows = text[1 + 172 * part : 1 + 172 * (part + 1)]
+        (tmp_path / "parts" / f"p{part}.csv").write_text(text[0] + "".join(rows))
+    bp.ingest(PENGUINS, tmp_path / "p.store", target="species")
+    found = [
+        json.loads(run("fit", data, "--target", "species", "--json")[1])
+        for data in (PENGUINS, tmp_path / "parts", tmp_path / "parts" / "p*.csv")
+    ]
+    found.append(json.loads(run("fit", tmp_path / "p.store", "--target", "species", "--json")[1]))
+    for other in found[1:]:
+        assert other["coefficients"] == found[0]["coefficients"]
+        assert other["test"] == found[0]["test"]
+
+
+def test_predictions_stream(run, saved, tmp_path):
+    """Four times the rows, 25 MB of text more, take no more memory than buffers vary by."""
+    text = Path(PENGUINS).read_text().splitlines(keepends=True)
+    peaks = []
+    for times in (400, 1600):  # the first fills a piece already
+        path = tmp_path / f"{times}.csv"
+        path.write_text(text[0] + "".join(text[1:]) * times)
+        probe = (
+            "import sys; from backpass.cli import main; from backpass.cli.terminal import "
+            "peak_memory_mb; status = main(sys.argv[1:]); print(peak_memory_mb()); sys.exit(status)"
+        )
+        command = [sys.executable, "-c", probe, "predict", saved, path, "--proba"]
+        out = tmp_path / "p.csv"
+        done = subprocess.run([*command, "--out", out], capture_output=True, text=True, check=True)
+        peaks.append(float(done.stdout))
+        with open(out) as written:
+            assert sum(1 for _ in written) == 344 * times + 1
+    assert peaks[1] - peaks[0] < 20.0

@@ -1,4 +1,4 @@
-"""Files as they are: each fault works or ends in one line that says where, as docs/data.md lists."""
+"""Files as they are: each fault works or ends in one line that says where (see docs/data.md)."""
 
 from __future__ import annotations
 

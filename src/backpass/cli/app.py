@@ -22,8 +22,17 @@ app = typer.Typer(
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that `fit --out` wrote.")]
 Data = Annotated[
-    Path, typer.Argument(metavar="DATA", help="A .csv, .tsv (plain, .gz, .zst) or .parquet file.")
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="A .csv, .tsv (plain, .gz, .zst), .parquet, .npy or .npz file, a folder or a quoted "
+        "glob of such files.",
+    ),
 ]
+Encoding = Annotated[
+    str, typer.Option(metavar="cp1252", help="Of the bytes of a text file, if not UTF-8.")
+]
+Decimal = Annotated[str, typer.Option(metavar=",", help="The sign in numbers, if not a point.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -89,6 +98,8 @@ def fit(
         str | None,
         typer.Option(metavar="'?,NA'", help="Markers of missing values, instead of the usual."),
     ] = None,
+    encoding: Encoding = "utf-8",
+    decimal: Decimal = ".",
     no_standardize: Annotated[
         bool, typer.Option("--no-standardize", help="Penalise numbers on their own scale.")
     ] = False,
@@ -116,6 +127,8 @@ def fit(
             class_weight=class_weight,
             missing=missing,
             missing_values=missing_values,
+            encoding=encoding,
+            decimal=decimal,
             standardize=not no_standardize,
             threads=threads,
             seed=seed,
@@ -138,6 +151,8 @@ def predict(
     id: Annotated[
         list[str] | None, typer.Option("--id", metavar="A,B", help="Columns to copy through.")
     ] = None,
+    encoding: Encoding = "utf-8",
+    decimal: Decimal = ".",
 ) -> None:
     """Predict the class of every row of a table, in its order; columns are matched by name."""
     from backpass.cli.predict import run
@@ -145,7 +160,7 @@ def predict(
 
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise typer.BadParameter(f"--out {out}: name a .csv or a .parquet file")
-    run(model, data, out, proba, names(id))
+    run(model, data, out, proba, names(id), encoding, decimal)
 
 
 @app.command(epilog="Example: backpass evaluate adult.safetensors adult-test.csv")
@@ -156,12 +171,14 @@ def evaluate(
         str | None,
         typer.Option(metavar="COL", help="The column of classes, if it is not the fit's."),
     ] = None,
+    encoding: Encoding = "utf-8",
+    decimal: Decimal = ".",
     json: Json = False,
 ) -> None:
     """Measure a saved model on a table with known classes."""
     from backpass.cli.evaluate import run
 
-    run(model, data, target, json)
+    run(model, data, target, encoding, decimal, json)
 
 
 @app.command(epilog="Example: backpass show adult.safetensors")

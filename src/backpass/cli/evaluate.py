@@ -9,14 +9,17 @@ import numpy as np
 
 from backpass.cli import saved, words
 from backpass.cli.measuring import measured
-from backpass.cli.rows import read_labelled
-from backpass.cli.terminal import progress, results, warn
+from backpass.cli.rows import TextForm, read_rows
+from backpass.cli.terminal import reading, results, warn
 from backpass.modelfile import FitRecord, ModelFileError
 
 
-def run(model_path: Path, data: Path, target: str | None, as_json: bool) -> None:
+def run(
+    model_path: Path, data: Path, target: str | None, encoding: str, decimal: str, as_json: bool
+) -> None:
     """Print the model's measures beside the trivial model's, or one JSON object."""
-    with progress(f"measuring on {data.name}", silent=as_json):
+    notes: list[str] = []
+    with reading(f"measuring on {data.name}", silent=as_json) as told:
         model = saved.open_model(model_path)
         record: FitRecord | None = getattr(model, "fit_record_", None)
         column = target or (None if record is None else record.target)
@@ -24,16 +27,20 @@ def run(model_path: Path, data: Path, target: str | None, as_json: bool) -> None
             raise ModelFileError(
                 f"{model_path.name}: does not say which column it predicts; name it with --target."
             )
-        rows = read_labelled(
+        rows = read_rows(
             data,
             column,
+            TextForm(encoding, decimal),
+            notes,
             weight=None if record is None else record.weight,
             missing_values=saved.missing_values(model),
             kinds=saved.kinds(model),
+            on_rows=told,
         )
-        notes = list(rows.notes)
         shares = None if record is None else np.array(record.class_totals)
-        scores, trivial = measured(model, rows, column, shares, notes, data)
+        tally, trivial_tally = measured(model, rows, shares, notes, data)
+    scores = tally.scores()
+    trivial = None if trivial_tally is None else trivial_tally.scores()
     warn(notes)
     if as_json:
         answer = {

@@ -9,26 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backpass.cli import words
 from backpass.cli.account import Fit, as_document, describe
 from backpass.cli.measuring import measured
 from backpass.cli.request import FitRequest
-from backpass.cli.rows import LabelledRows, read_labelled
+from backpass.cli.rows import TextForm, read_rows
 from backpass.cli.terminal import (
     at_most_threads,
     collected_warnings,
     progress,
+    reading,
     warn,
 )
 from backpass.data.cells import MISSING_VALUES
+from backpass.data.dataset import Dataset
 from backpass.data.errors import DataError
-from backpass.data.labels import labels_of, places_of
-from backpass.data.split import stratified_split
-from backpass.data.values import kind_of_type
-from backpass.encoding import Encoding
+from backpass.data.stored import StoredTable
 from backpass.modelfile import FitRecord, save
+from backpass.streaming import hold_out, prepare, written_out
 
 
 def run(request: FitRequest) -> None:
@@ -49,38 +48,39 @@ def fit(request: FitRequest) -> Fit:
     """Read the data, fit, and measure; DataError names file, record and column."""
     started = time.perf_counter()
     silent = request.quiet or request.json
-    with progress(f"reading {request.data.name}", silent):
-        rows, held_out, notes = _read(request)
+    notes: list[str] = []
+    rows, held_out = _read(request, notes, silent)
     try:
-        labels = labels_of(rows.labels, request.target)
-        with progress(f"fitting {len(labels):,} rows", silent), collected_warnings(notes):
-            model = _fitted(request, rows, labels)
+        with progress(f"fitting {rows.n_rows:,} rows", silent), collected_warnings(notes):
+            model = _fitted(request, rows)
     except DataError as error:
         raise error.in_file(request.data) from None
-    usable = model.encoding_.usable_rows(rows.columns)
-    if not usable.all():  # the fit has left them out by itself
-        lost = words.counted(int(np.count_nonzero(~usable)), "row")
-        notes.append(f"{request.data.name}: {lost} with missing values left out of the fit.")
-        rows = rows.take(usable)
-    y, _ = places_of(rows.labels, model.classes_, request.target)
-    shares = np.bincount(y, rows.weight).astype(np.float64)
     with progress("measuring", silent):
-        train, _ = measured(model, rows, request.target, shares, notes, request.data)
+        train, _ = measured(model, rows, None, [], request.data)
+        lost = rows.n_rows - train.n_rows
+        if lost:  # the fit has left them out by itself
+            lost_rows = words.counted(lost, "row")
+            notes.append(
+                f"{request.data.name}: {lost_rows} with missing values left out of the fit."
+            )
+        shares = train.confusion.sum(axis=1)
         test = trivial = None
         if held_out is not None:
             file = request.test or request.data
-            test, trivial = measured(model, held_out, request.target, shares, notes, file)
+            test, trivial = measured(model, held_out, shares, notes, file)
+    test_scores = None if test is None else test.scores()
     model.fit_record_ = FitRecord(
         request.target,
         request.weight,
         MISSING_VALUES if request.missing_values is None else request.missing_values,
         tuple(float(share) for share in shares),
-        len(y),
+        train.n_rows,
         request.seed,
-        None if test is None else test.to_document(),
+        None if test_scores is None else test_scores.to_document(),
     )
     seconds = time.perf_counter() - started
-    return Fit(request, model, train, test, trivial, notes, seconds)
+    trivial_scores = None if trivial is None else trivial.scores()
+    return Fit(request, model, train.scores(), test_scores, trivial_scores, notes, seconds)
 
 
 def _refuse_bad_place(out: Path | None) -> None:
@@ -94,31 +94,43 @@ def _refuse_bad_place(out: Path | None) -> None:
         raise PermissionError(13, "cannot be written", str(out))
 
 
-def _read(request: FitRequest) -> tuple[LabelledRows, LabelledRows | None, list[str]]:
-    """Return the rows to fit on, those held out, and notes."""
+def _read(
+    request: FitRequest, notes: list[str], silent: bool
+) -> tuple[StoredTable, StoredTable | None]:
+    """Return the rows to fit on and those held out; notes are added."""
+    form = TextForm(request.encoding, request.decimal)
     common: dict[str, Any] = {
         "weight": request.weight,
         "categorical": request.categorical,
         "missing_values": request.missing_values,
     }
-    rows = read_labelled(request.data, request.target, drop=request.drop, **common)
-    notes = list(rows.notes)
+    with reading(f"reading {request.data.name}", silent) as told:
+        rows = read_rows(
+            request.data,
+            request.target,
+            form,
+            notes,
+            drop=request.drop,
+            on_rows=told,
+            **common,
+        )
     if request.test is not None:
-        kinds = {name: kind_of_type(rows.columns[name]) for name in rows.columns.column_names}
-        kinds = {name: kind for name, kind in kinds.items() if name not in request.categorical}
-        held_out = read_labelled(request.test, request.target, kinds=kinds, **common)
-        return rows, held_out, [*notes, *held_out.notes]
-    if request.test_size == 0.0 or len(rows.labels) < 2:
-        return rows, None, notes
-    words_of_rows = np.array(rows.labels.to_pylist())
-    kept, held = stratified_split(words_of_rows, request.test_size, request.seed)
-    if not len(held):
-        note = "too few rows to hold any out; nothing was measured on new ones."
-        return rows, None, [*notes, note]
-    return rows.take(kept), rows.take(held), notes
+        kinds = {column.name: column.kind for column in rows.columns}
+        with reading(f"reading {request.test.name}", silent) as told:
+            held_out = read_rows(
+                request.test, request.target, form, notes, kinds=kinds, on_rows=told, **common
+            )
+        return rows, held_out
+    if request.test_size == 0.0 or rows.n_rows < 2:
+        return rows, None
+    kept, held_out = hold_out(rows, request.test_size, request.seed)
+    if held_out.n_rows == 0:
+        notes.append("too few rows to hold any out; nothing was measured on new ones.")
+        return rows, None
+    return kept, held_out
 
 
-def _fitted(request: FitRequest, rows: LabelledRows, labels: NDArray) -> Any:
+def _fitted(request: FitRequest, rows: StoredTable) -> Any:
     """Fit the model that was asked for."""
     from backpass.estimators import LogisticRegression, MLPClassifier
 
@@ -129,21 +141,20 @@ def _fitted(request: FitRequest, rows: LabelledRows, labels: NDArray) -> Any:
             class_weight=request.class_weight,
             missing=request.missing,
         )
-        return model.fit(rows.columns, labels, sample_weight=rows.weight)
+        return model.fit(Dataset(None, rows, {}))
     # A perceptron's steps depend on its inputs' units, so here the encoding itself standardises.
-    encoding = Encoding.learn(
-        rows.columns, missing=request.missing or "indicator", standardize=request.standardize
-    )
-    usable = encoding.usable_rows(rows.columns)
-    rows, labels = rows.take(usable), labels[usable]
+    # They take rows in any order, so these are written out.
+    given = prepare(rows, request.missing or "indicator", None, request.standardize)
     network = MLPClassifier(
         request.hidden,
         class_weight=request.class_weight,
         random_state=request.seed,
         alpha=1e-4 if request.C is None else 1.0 / request.C,
     )
-    network.fit(encoding.transform(rows.columns), labels, sample_weight=rows.weight)
-    network.encoding_ = encoding
-    network.n_features_in_ = rows.columns.num_columns
-    network.feature_names_in_ = np.array(rows.columns.column_names, dtype=object)
+    labels = given.classes[given.y[:]]
+    weight = None if given.weight is None else given.weight[:]
+    network.fit(written_out(given.rows), labels, sample_weight=weight)
+    network.encoding_ = given.encoding
+    network.n_features_in_ = len(rows.columns)
+    network.feature_names_in_ = np.array(rows.names, dtype=object)
     return network

@@ -1,56 +1,87 @@
-"""A model measured on labelled rows of a file, the trivial model beside it."""
+"""A model measured on labelled rows of a file, the trivial model beside it, block by block."""
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass import metrics
-from backpass.cli.rows import LabelledRows
 from backpass.cli.words import counted
 from backpass.data.errors import DataError
-from backpass.data.labels import places_of
+from backpass.data.labels import places_of_levels
+from backpass.data.stored import StoredTable
+from backpass.metrics import trivial_log_proba
+from backpass.streaming import StoredRows
+from backpass.tallies import Tally
+
+_HEIGHT = 8192  # rows; fewer where there are many columns
 
 
 def measured(
     model: Any,
-    rows: LabelledRows,
-    target: str,
+    table: StoredTable,
     shares: NDArray[np.float64] | None,
     notes: list[str],
     path: Path,
-) -> tuple[metrics.Scores, metrics.Scores | None]:
-    """Return the model's scores and those of the classes' shares, if they are known.
+) -> tuple[Tally, Tally | None]:
+    """Return the model's tally and that of the classes' shares, if they are known.
 
     Rows that the model cannot place (missing or unseen values, where it takes none) are left
     out of both, and `notes` gains a sentence on it. DataError names the file.
     """
+    tally, trivial = Tally(len(model.classes_)), Tally(len(model.classes_))
     try:
-        if model.encoding_ is not None:
-            usable = model.encoding_.usable_rows(rows.columns)
-            lost = int(np.count_nonzero(~usable))
-            if lost == len(usable):
-                raise DataError("no row is without missing or unseen values; nothing to measure.")
-            if lost:
-                rows = rows.take(usable)
-                notes.append(
-                    f"{path.name}: {counted(lost, 'row')} with missing or unseen values left out "
-                    f"of the measures, {len(usable) - lost:,} kept."
-                )
-        y, note = places_of(rows.labels, model.classes_, target)
+        column = table.target.name
+        places, note = places_of_levels(table.target.levels, model.classes_, column)
         if note:
             notes.append(f"{path.name}, {note}")
-        log_proba = model.predict_log_proba(as_input(model, rows.columns))
+        for rows, usable, log_proba in log_probabilities(model, table):
+            y = places[table.labels.read(rows)[usable]]
+            weight = None if table.weights is None else table.weights.read(rows)[usable]
+            tally.add(y, log_proba, weight)
+            if shares is not None:
+                trivial.add(y, trivial_log_proba(shares, len(y)), weight)
+        if tally.n_rows == 0:
+            raise DataError("no row is without missing or unseen values; nothing to measure.")
     except DataError as error:
         raise error.in_file(path) from None
-    scores = metrics.score(y, log_proba, rows.weight)
-    if shares is None:
-        return scores, None
-    trivial = metrics.trivial_log_proba(shares, len(y))
-    return scores, metrics.score(y, trivial, rows.weight)
+    lost = table.n_rows - tally.n_rows
+    if lost:
+        notes.append(
+            f"{path.name}: {counted(lost, 'row')} with missing or unseen values left out "
+            f"of the measures, {tally.n_rows:,} kept."
+        )
+    return tally, None if shares is None else trivial
+
+
+def log_probabilities(
+    model: Any, table: StoredTable
+) -> Iterator[tuple[slice, NDArray[np.bool_], NDArray[np.float64]]]:
+    """Yield places of rows, which of them the model takes, and the log-probabilities of these."""
+    bare = copy.copy(model)  # the same model, of rows that are encoded already
+    bare.encoding_ = None
+    bare.__dict__.pop("feature_names_in_", None)
+    encoded = None if model.encoding_ is None else StoredRows(table, model.encoding_)
+    if encoded is None:
+        order = [table.place(name) for name in model.feature_names_in_]
+        height = _HEIGHT
+    else:
+        bare.n_features_in_ = encoded.n_columns
+        height = min(_HEIGHT, encoded.height(1))
+    for start in range(0, table.n_rows, height):
+        rows = slice(start, min(start + height, table.n_rows))
+        if encoded is None:
+            x = table.numbers.read(rows)[:, order]
+            usable = ~np.isnan(x).any(axis=1)
+        else:
+            usable = encoded.usable(rows)
+            x = encoded.block(rows).x
+        if usable.any():
+            yield rows, usable, bare.predict_log_proba(x if usable.all() else x[usable])
 
 
 def as_input(model: Any, table: Any) -> Any:

@@ -1,77 +1,129 @@
-"""`backpass predict`: a class, and if wanted its probabilities, for every row of a file."""
+"""`backpass predict`: a class, and if wanted its probabilities, for every row of a file.
+
+Rows pass through some thousand at a time, so a file may have any number of them.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backpass.cli import saved
 from backpass.cli.measuring import as_input
-from backpass.cli.terminal import progress
+from backpass.cli.terminal import reading
 from backpass.data.atomic import written_beside
+from backpass.data.cells import to_kind
+from backpass.data.csv import refuse_absent
 from backpass.data.errors import DataError
-from backpass.data.source import read_table
+from backpass.data.sources import Chunk, Reading, Source, find_files
+from backpass.data.values import holds_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+Write = Callable[["pa.Table"], None]
 
-def run(model_path: Path, data: Path, out: Path | None, proba: bool, ids: Sequence[str]) -> None:
+
+def run(
+    model_path: Path,
+    data: Path,
+    out: Path | None,
+    proba: bool,
+    ids: Sequence[str],
+    encoding: str,
+    decimal: str,
+) -> None:
     """Write predictions in the order of the rows, to a file or as csv to stdout."""
-    with progress(f"predicting {data.name}"):
-        predicted = _predicted(model_path, data, proba, ids)
-    if out is None:
-        sys.stdout.flush()
-        _write_csv(predicted, sys.stdout.buffer)
-        return
-    with written_beside(out) as beside:
-        if out.suffix == ".parquet":
-            import pyarrow.parquet
-
-            pyarrow.parquet.write_table(predicted, beside)
-        else:
-            _write_csv(predicted, beside)
-    print(f"{predicted.num_rows:,} predictions written to {out}", file=sys.stderr)
+    model = saved.open_model(model_path)
+    form = Reading(saved.missing_values(model), encoding, decimal)
+    tables = _predicted(model, find_files(data), form, proba, ids)
+    with reading(f"predicting {data.name}", silent=out is None) as told:
+        if out is None:
+            sys.stdout.flush()
+            _write_all(tables, sys.stdout.buffer, "csv", told)
+            return
+        with written_beside(out) as beside:
+            n_rows = _write_all(tables, beside, out.suffix.lstrip("."), told)
+    print(f"{n_rows:,} predictions written to {out}", file=sys.stderr)
 
 
-def _write_csv(table: pa.Table, to: Any) -> None:
-    import pyarrow.csv
+def _write_all(tables: Iterator[pa.Table], to: Any, kind: str, told: Callable[[int], None]) -> int:
+    """Write tables one after the other; return the number of rows."""
+    first = next(tables)
+    n_rows = 0
+    with _writer(to, first.schema, kind) as write:
+        while first is not None:
+            write(first)
+            n_rows += first.num_rows
+            told(n_rows)
+            first = next(tables, None)
+    return n_rows
 
-    pyarrow.csv.write_csv(table, to)
+
+@contextmanager
+def _writer(to: Any, schema: pa.Schema, kind: str) -> Iterator[Write]:
+    if kind == "parquet":
+        import pyarrow.parquet
+
+        with pyarrow.parquet.ParquetWriter(to, schema) as parquet:
+            yield parquet.write_table
+    else:
+        import pyarrow.csv
+
+        with pyarrow.csv.CSVWriter(to, schema) as csv:
+            yield csv.write_table
 
 
-def _predicted(model_path: Path, data: Path, proba: bool, ids: Sequence[str]) -> pa.Table:
-    """Return the columns of the answer: those copied through, `prediction`, one per class."""
-    import numpy as np
+def _predicted(
+    model: Any, files: list[Path], form: Reading, proba: bool, ids: Sequence[str]
+) -> Iterator[pa.Table]:
+    """Yield the columns of the answer: those copied through, `prediction`, one per class."""
     import pyarrow as pa
 
-    model = saved.open_model(model_path)
-    markers = saved.missing_values(model)
-    needed = saved.kinds(model)
-    # A column that is copied and used is read twice: as it is written, and as the model reads it.
-    both = [name for name in ids if name in needed]
-    table = read_table(
-        data,
-        missing_values=markers,
-        text=[name for name in ids if name not in needed],
-        kinds=needed,
-    )
-    copied = table if not both else read_table(data, missing_values=(), text=ids, kinds={})
-    try:
-        log_proba = model.predict_log_proba(as_input(model, table))
-    except DataError as error:
-        raise error.in_file(data) from None
-    columns = {name: copied[name] for name in ids}
-    answers = {"prediction": pa.array(model.classes_[log_proba.argmax(axis=1)])}
-    if proba:
-        for k, label in enumerate(model.classes_.tolist()):
-            answers[f"proba_{label}"] = pa.array(np.exp(log_proba[:, k]))
-    clash = [name for name in answers if name in columns]
+    kinds = saved.kinds(model)
+    source = Source(files, form)
+    refuse_absent(files[0], source.names, [*kinds, *ids])
+    names = ["prediction", *(f"proba_{k}" for k in model.classes_.tolist() if proba)]
+    clash = [name for name in names if name in ids]
     if clash:
         raise DataError(
             f"--id copies '{clash[0]}', which is also the name of an answer; rename the column.",
-            file=data,
+            file=files[0],
         )
-    return pa.table({**columns, **answers})
+    # What is copied is copied as it stands, without a look for markers of missing values.
+    copied = Source(files, Reading((), form.encoding)).chunks(list(ids)) if ids else None
+    for chunk in source.chunks(list(kinds)):
+        try:
+            rows = as_input(model, _typed(chunk, source, kinds))
+            log_proba = model.predict_log_proba(rows)
+            shares = model.predict_proba(rows) if proba else log_proba[:, :0]
+        except DataError as error:
+            raise error.further_on(chunk.record).in_file(chunk.file) from None
+        columns = {} if copied is None else dict(_columns(next(copied).table))
+        columns["prediction"] = pa.array(model.classes_[log_proba.argmax(axis=1)])
+        for k, name in enumerate(names[1:]):
+            columns[name] = pa.array(shares[:, k])
+        yield pa.table(columns)
+
+
+def _typed(chunk: Chunk, source: Source, kinds: dict[str, Any]) -> pa.Table:
+    """Read text cells as the model does; other formats have types of their own."""
+    import pyarrow as pa
+
+    if not source.judged:
+        return chunk.table
+    markers = source.reading.missing_values
+    columns = [to_kind(chunk.table[name], kind, name, markers) for name, kind in kinds.items()]
+    return pa.table(columns, names=list(kinds))
+
+
+def _columns(table: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """Yield columns in types that are the same in every chunk."""
+    import pyarrow as pa
+
+    for name in table.column_names:
+        cells = table[name]
+        yield name, cells.cast(pa.string()) if holds_text(cells) else cells

@@ -28,6 +28,8 @@ class FitRequest:
     class_weight: str | None = None
     missing: str | None = None
     missing_values: tuple[str, ...] | None = None
+    encoding: str = "utf-8"
+    decimal: str = "."
     standardize: bool = True
     threads: int | None = None
     seed: int = 0
@@ -81,6 +83,8 @@ def _refuse_contradictions(
         raise typer.BadParameter("--quiet prints nothing and --json prints an object; choose one")
     if options["missing"] not in (None, "indicator", "drop", "raise"):
         raise typer.BadParameter(f"--missing {options['missing']}: indicator, drop or raise")
+    if options["decimal"] not in (".", ","):
+        raise typer.BadParameter(f"--decimal {options['decimal']}: it is . or ,")
     if options["class_weight"] not in (None, "balanced"):
         raise typer.BadParameter(
             f"--class-weight {options['class_weight']}: only balanced is known"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,73 @@ from numpy.typing import NDArray
 
 from backpass.data.cells import MISSING_VALUES
 from backpass.data.columns import as_category
+from backpass.data.dataset import open_dataset
 from backpass.data.errors import DataError
+from backpass.data.ingest import read_into_store
 from backpass.data.source import read_table
+from backpass.data.sources import Reading, Source, find_files, is_sparse
+from backpass.data.stored import StoredTable, is_store
 from backpass.data.values import number_values
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class TextForm:
+    """How a text file is written; other formats state these things themselves."""
+
+    encoding: str = "utf-8"
+    decimal: str = "."
+
+
+def read_rows(
+    path: Path,
+    target: str,
+    form: TextForm,
+    notes: list[str],
+    *,
+    weight: str | None = None,
+    categorical: Collection[str] = (),
+    drop: Collection[str] = (),
+    missing_values: tuple[str, ...] | None = None,
+    kinds: Mapping[str, Any] | None = None,
+    on_rows: Callable[[int], None] = lambda count: None,
+) -> StoredTable:
+    """Read a file, a folder or a glob into a temporary store; arguments as for `read_into_store`.
+
+    A kept store is opened as it is. Rows without a label are left out, and `notes` says so.
+    """
+    if is_store(path):
+        options: dict[str, Any] = {"drop": tuple(drop), "categorical": tuple(categorical)}
+        kept = open_dataset(path, target=target, weight=weight, **options).table
+        if isinstance(kept, StoredTable):
+            return kept
+    files = find_files(path)
+    if is_sparse(files):
+        raise DataError(
+            "is libsvm text, whose columns have no names; fit it in Python: "
+            "LogisticRegression().fit(backpass.open_dataset(path)).",
+            file=path,
+        )
+    markers = MISSING_VALUES if missing_values is None else missing_values
+    table = read_into_store(
+        Source(files, Reading(markers, form.encoding, form.decimal)),
+        None,
+        target=target,
+        weight=weight,
+        drop=drop,
+        categorical=categorical,
+        kinds=kinds,
+        on_rows=on_rows,
+    )
+    if table.n_unlabelled:
+        notes.append(
+            f"{path.name}: {table.n_unlabelled:,} rows have no '{target}' and are left out."
+        )
+    if table.n_rows == 0:
+        raise DataError("has no labels.", file=path, column=target)
+    return table
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import resource
 import sys
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from rich.console import Console
@@ -24,6 +25,25 @@ def progress(doing: str, silent: bool = False) -> AbstractContextManager[object]
     if silent or not sys.stderr.isatty():
         return nullcontext()
     return Console(stderr=True).status(doing)
+
+
+@contextmanager
+def reading(what: str, silent: bool = False) -> Iterator[Callable[[int], None]]:
+    """Show rows and rows a second on stderr while rows are read, if that is a terminal.
+
+    Gives what is to be told the number of rows read so far.
+    """
+    if silent or not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    started = time.perf_counter()
+    with Console(stderr=True).status(what) as status:
+
+        def tell(count: int) -> None:
+            rate = count / max(time.perf_counter() - started, 1e-9)
+            status.update(f"{what}: {count:,} rows, {rate:,.0f} a second")
+
+        yield tell
 
 
 @contextmanager

@@ -6,7 +6,7 @@ at all of its cells, and a guess from the first ones is how other readers turn 1
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,22 +36,35 @@ def read_into_store(
     weight: str | None,
     drop: Collection[str],
     categorical: Collection[str],
+    kinds: Mapping[str, Kind] | None = None,
+    on_rows: Callable[[int], None] = lambda count: None,
 ) -> StoredTable:
     """Read a source to its end; rows without a label are left out, and counted.
 
+    kinds: the columns to read, and how, where a model has learned it already; None: all but `drop`,
+    by what they hold. on_rows: told how many rows were read so far.
     Raises DataError naming file, record and column.
     """
-    asked = [target, *([] if weight is None else [weight]), *categorical, *drop]
+    asked = [target, *([] if weight is None else [weight]), *categorical, *drop, *(kinds or {})]
     refuse_absent(source.files[0], source.names, asked)
     wanted = [name for name in source.names if name not in set(drop)]
+    if kinds is not None:
+        wanted = [name for name in wanted if name in {*kinds, target, weight}]
     features = [name for name in wanted if name not in (target, weight)]
     if not features:
         raise DataError("no column is left beside the target.", file=source.files[0])
-    kinds = _kinds(source, wanted, {target, *categorical}) if source.judged else {}
-    writer = _Writer(source, folder, features, target, weight, set(categorical), kinds)
+    found: dict[str, Kind]
+    if kinds is not None:
+        found = {**kinds, target: "text"} | ({} if weight is None else {weight: "number"})
+    else:
+        found = _kinds(source, wanted, {target, *categorical}) if source.judged else {}
+    writer = _Writer(source, folder, features, target, weight, set(categorical), found)
+    n_rows = 0
     for chunk in source.chunks(wanted):
         try:
             writer.append(chunk.table)
+            n_rows += chunk.table.num_rows
+            on_rows(n_rows)
         except DataError as error:
             raise error.further_on(chunk.record).in_file(chunk.file) from None
     return writer.finish()
@@ -126,6 +139,7 @@ class _Writer:
     ) -> None:
         self.source, self.features, self.target, self.weight = source, features, target, weight
         self.folder, self.categorical, self.kinds = folder, categorical, kinds
+        self.known = bool(kinds) and not source.judged
         self.is_text: dict[str, bool] | None = None
         self.boolean: dict[str, bool] = {}
         self.levels: dict[str, _Levels] = {}
@@ -173,16 +187,11 @@ class _Writer:
         """Learn from the first table which columns are text, and open the arrays."""
         self.is_text = {}
         for name in self.features:
-            cells = table[name]
-            refuse_unusable(cells, name, declared=name in self.categorical)
-            text = name in self.categorical or (
-                self.kinds[name] == "text" if self.source.judged else holds_text(cells)
-            )
-            self.is_text[name] = text
-            if text:
+            kind = self._kind(table[name], name)
+            self.is_text[name] = kind == "text"
+            if kind == "text":
                 self.levels[name] = _Levels()
             else:
-                kind = self.kinds[name] if self.source.judged else kind_of_type(cells)
                 self.boolean[name] = kind == "boolean"
         n_text = sum(self.is_text.values())
         self.numbers = ArrayWriter(self.folder, "numbers", np.float64, len(self.features) - n_text)
@@ -190,10 +199,16 @@ class _Writer:
         self.label_codes = ArrayWriter(self.folder, "labels", np.int32, 0)
         self.weights = ArrayWriter(self.folder, "weights", np.float64, 0)
 
+    def _kind(self, cells: pa.ChunkedArray, name: str) -> Kind:
+        """Say what a column holds: as is known, or by the type that its file states."""
+        declared = name in self.categorical or self.kinds.get(name) == "text"
+        refuse_unusable(cells, name, declared)
+        return "text" if declared else self.kinds.get(name, kind_of_type(cells))
+
     def _refuse_identifier(self, name: str) -> None:
         """Refuse a column that names rows before its names fill the memory."""
         levels = self.levels[name]
-        judged = name not in self.categorical and not levels.own_order
+        judged = not (name in self.categorical or levels.own_order or self.known)
         if judged and len(levels.code) > _MANY_LEVELS:
             refuse_identifier(name, levels.code, levels.rows)
 
@@ -244,7 +259,7 @@ def checked_weights(values: NDArray[np.float64], name: str) -> NDArray[np.float6
     if wrong.any():
         record = int(wrong.argmax())
         raise DataError(
-            f"{values[record]:g} is not a weight; weights are 0 or more and never missing.",
+            f"{values[record]:g}; weights are numbers, 0 or more.",
             record=record + 1,
             column=name,
         )

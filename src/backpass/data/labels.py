@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -53,9 +54,17 @@ def places_of(words: pa.ChunkedArray, classes: NDArray, column: str) -> tuple[ND
     Labels that end with a full stop in this file only are the same labels; that is what the note
     says. Any other stranger raises DataError showing both sets of labels.
     """
+    coded = words.combine_chunks().dictionary_encode()
+    places, note = places_of_levels(coded.dictionary.to_pylist(), classes, column)
+    return places[np.asarray(coded.indices)], note
+
+
+def places_of_levels(
+    texts: Sequence[str], classes: NDArray, column: str
+) -> tuple[NDArray[np.int64], str | None]:
+    """Return the place in `classes` of each of a target's different texts; see `places_of`."""
     place = {str(label): k for k, label in enumerate(classes.tolist())}
-    texts = words.to_pylist()
-    found = {text: place.get(_spelt(text, place)) for text in dict.fromkeys(texts)}
+    found = {text: place.get(_spelt(text, place)) for text in texts}
     note = None
     if None in found.values() and all(text.endswith(".") for text in found):
         found = {text: place.get(text.rstrip(".").rstrip()) for text in found}
@@ -69,7 +78,7 @@ def places_of(words: pa.ChunkedArray, classes: NDArray, column: str) -> tuple[ND
             f"{listed(strangers)} is none of them. Spell them alike, or fit with all of them.",
             column=column,
         )
-    return np.array([found[text] for text in texts], dtype=np.int64), note
+    return np.array(list(found.values()), dtype=np.int64), note
 
 
 def _spelt(text: str, place: dict[str, int]) -> str:
