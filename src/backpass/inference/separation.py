@@ -32,7 +32,7 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 PAIRS_AT_ONCE = 2000  # that a program sees at first, and that each visit may add
 ZERO = 1e-9  # of a pair's margin over the lengths of x̃ and b; rounding leaves some 1e-14
-MOST_COEFFICIENTS = 100  # whose sign is looked for where directions are many
+MOST_COEFFICIENTS = 50  # whose sign is looked for where directions are many
 
 
 class SeparationWarning(ConvergenceWarning):
