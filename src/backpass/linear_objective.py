@@ -71,6 +71,7 @@ class LinearObjective:
         self.total_weight = float(rows.n_rows if weight is None else weight.sum())
         self.n_parameters = n_outputs * view.width
         self.rows_evaluated = 0
+        self.history: list[tuple[float, float, int]] = []  # (passes, value, stride) of evaluations
         self._collinear: Matrix | None = None
 
     @property
@@ -106,6 +107,7 @@ class LinearObjective:
         share = self.rows.n_rows / n_rows
         gradient = share * self._seen(pull, total) + self.penalty.smooth_curvature() * u
         value = share * float(cost) + self.penalty.smooth_value(u)
+        self.history.append((self.passes, value, stride))
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
             self._refuse_nonfinite(u)
         if not curvature:

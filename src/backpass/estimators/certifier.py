@@ -32,6 +32,7 @@ class Certifier:
         self.finite, self.verbose = finite, verbose
         self.smooth = objective.penalty.l1 == 0.0
         self.gap, self.reached = np.inf, False
+        self.history: list[tuple[float, float]] = []  # (passes, gap) of every certificate
         self._u: Vector | None = None
 
     @property
@@ -91,5 +92,6 @@ class Certifier:
         self.gap = min(bound, self.value)
         within = self.gap if self.finite else bound  # at C=inf a proof that an optimum exists
         self.reached = bool(within <= self.target and (self.finite or decrement <= SMALL_DECREMENT))
+        self.history.append((self.objective.passes, self.gap))
         if self.verbose:
             print(f"objective {self.value:.9g}, gap at most {self.gap:.3g}, want {self.target:.3g}")

@@ -86,6 +86,8 @@ class LogisticRegression(Statistics, NetworkClassifier):
     converged_ : whether gap_ reached tol · null_objective_ (at C=inf also: the optimum is proven to
         exist, and no estimate is off by more than 1e-6 standard errors).
     passes_ : how many times every row was evaluated.
+    history_ : {"objective": (passes, value, stride) of every evaluation, "gap": (passes, bound)};
+        stride 1 is all rows, the value of a subsample is scaled up. Files do not keep it.
     network_, theta_, encoding_ : the fitted network, its parameters, and how columns were encoded
         (None where X was an array).
 
@@ -269,6 +271,7 @@ class LogisticRegression(Statistics, NetworkClassifier):
             step = 4.0 / objective.total_weight
             outcome = proximal.minimise(objective, start, certifier, self.max_iter, step)
         gap = certifier.final(outcome.theta)
+        self.history_ = {"objective": objective.history, "gap": certifier.history}
         return Fitted(outcome, certifier.value, gap, certifier.reached)
 
     def _chosen_solver(self, objective: LinearObjective) -> str:
