@@ -93,53 +93,43 @@ affine = over_inputs(w[k, l] * z[l], l) + b[k]
 evidence = over_inputs(exp(z[j]))
 wanted = (1 - smoothing) * KroneckerDelta(j, y) + smoothing / n_in
 
+MAP = ("forward", "backward", "tangent", "backward_tangent")
+GRADIENT = ("gradient", "gradient_per_row", "gradient_tangent")
+LOSS = ("value", "delta", "tangent")
 EXACT, RESULT, TERMS = Stated(0), Stated(4), Stated(4, of_terms=True)
-ELEMENTWISE = dict.fromkeys(("forward", "backward", "tangent"), RESULT)
-LINEAR = {
-    **dict.fromkeys(("forward", "backward", "tangent", "backward_tangent"), TERMS),
-    **dict.fromkeys(("gradient", "gradient_per_row", "gradient_tangent"), TERMS),
-}
+
+
+def within(stated: Stated, *methods: str, **others: Stated) -> dict[str, Stated]:
+    """State one error for several methods, and another for each that is named."""
+    return {**dict.fromkeys(methods, stated), **others}
+
 
 # What a layer or loss computes. A row of this table is all that the ledger is told about it.
 FORMULAS: Mapping[type, Formula] = {
-    bp.Linear: Formula(affine, LINEAR, {"weight": w[j, i], "bias": b[j]}, n_out),
-    bp.Sigmoid: Formula(1 / (1 + exp(-z[k])), ELEMENTWISE | {"backward_tangent": TERMS}),
-    bp.Tanh: Formula(
-        tanh(z[k]),
-        dict.fromkeys(("backward", "tangent", "backward_tangent"), TERMS) | {"forward": RESULT},
+    bp.Linear: Formula(
+        affine, within(TERMS, *MAP, *GRADIENT), {"weight": w[j, i], "bias": b[j]}, n_out
     ),
-    bp.ReLU: Formula(
-        Max(0, z[k]), dict.fromkeys(("forward", "backward", "tangent", "backward_tangent"), EXACT)
-    ),
-    bp.Dropout: Formula(mask[k] * z[k], ELEMENTWISE | {"backward_tangent": RESULT}),
-    bp.Elementwise: Formula(
-        f(z[k]),
-        dict.fromkeys(("forward", "backward", "tangent", "backward_tangent"), TERMS),
-    ),
-    bp.Softmax: Formula(
-        exp(z[k]) / evidence,
-        dict.fromkeys(("backward", "tangent", "backward_tangent"), TERMS) | {"forward": RESULT},
-    ),
-    bp.LogSoftmax: Formula(
-        z[k] - log(evidence),
-        dict.fromkeys(("backward", "tangent", "backward_tangent"), TERMS) | {"forward": RESULT},
-    ),
+    bp.Sigmoid: Formula(1 / (1 + exp(-z[k])), within(RESULT, *MAP, backward_tangent=TERMS)),
+    bp.Tanh: Formula(tanh(z[k]), within(TERMS, *MAP, forward=RESULT)),
+    bp.ReLU: Formula(Max(0, z[k]), within(EXACT, *MAP)),
+    bp.Dropout: Formula(mask[k] * z[k], within(RESULT, *MAP)),
+    bp.Elementwise: Formula(f(z[k]), within(TERMS, *MAP)),
+    bp.Softmax: Formula(exp(z[k]) / evidence, within(TERMS, *MAP, forward=RESULT)),
+    bp.LogSoftmax: Formula(z[k] - log(evidence), within(TERMS, *MAP, forward=RESULT)),
     bp.Residual: Formula(
         z[k] + 1 / (1 + exp(-affine)),
-        dict.fromkeys(("forward", "backward", "gradient"), TERMS),
+        within(TERMS, "forward", "backward", "gradient"),
         {"0.0.weight": w[j, i], "0.0.bias": b[j]},
     ),
     bp.BCELoss: Formula(
         -over_inputs(target[j] * log(z[j]) + (1 - target[j]) * log(1 - z[j])),
-        {"value": RESULT, "delta": RESULT, "tangent": RESULT},
+        within(RESULT, *LOSS),
     ),
     bp.BCEWithLogitsLoss: Formula(
-        over_inputs(log(1 + exp(z[j])) - target[j] * z[j]),
-        {"value": RESULT, "delta": RESULT, "tangent": RESULT},
+        over_inputs(log(1 + exp(z[j])) - target[j] * z[j]), within(RESULT, *LOSS)
     ),
-    bp.NLLLoss: Formula(-z[y], {"value": EXACT, "delta": EXACT, "tangent": EXACT}),
+    bp.NLLLoss: Formula(-z[y], within(EXACT, *LOSS)),
     bp.CrossEntropyLoss: Formula(
-        log(evidence) - over_inputs(wanted * z[j]),
-        {"value": RESULT, "delta": RESULT, "tangent": TERMS},
+        log(evidence) - over_inputs(wanted * z[j]), within(RESULT, *LOSS, tangent=TERMS)
     ),
 }
