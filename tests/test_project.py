@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -29,3 +31,21 @@ def test_every_public_name_can_be_imported():
     assert backpass.__all__ == sorted(set(backpass.__all__))
     for name in backpass.__all__:
         assert getattr(backpass, name) is not None
+
+
+def test_dir_lists_public_names_alone():
+    assert sorted(backpass.__all__) == [name for name in dir(backpass) if name != "__version__"]
+
+
+def test_python_m_backpass_is_the_command_line(tmp_path):
+    def run(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "backpass", *arguments],
+            capture_output=True, text=True, cwd=tmp_path, timeout=120,
+        )  # fmt: skip
+
+    asked = run("--help")
+    assert asked.returncode == 0 and "Usage: backpass" in asked.stdout
+    failed = run("show", "nothing.safetensors")
+    assert failed.returncode == 1 and failed.stdout == ""
+    assert failed.stderr == "backpass: error: nothing.safetensors: there is no such file.\n"

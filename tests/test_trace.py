@@ -118,7 +118,8 @@ def test_the_printed_chain_rule_reads_like_the_notes():
     lines = text.splitlines()
     assert lines[0] == "∂C/∂0.bias[0], row 0"
     assert len(lines) == 6
-    assert lines[1].startswith("  z4[0] ← z3[0] ← z2[0]:  ")
+    assert lines[1].startswith("  z⁴ ← z³₁ ← z²₁:  ")
+    assert not any(line.endswith("= -0") for line in lines)
     assert lines[-1].startswith("  sum of 4 paths = ")
     assert lines[-1].endswith("8 multiplications, the recursion needs 6")
 
@@ -199,6 +200,47 @@ def test_levels_rows_and_names_that_do_not_exist():
     with pytest.raises(KeyError, match=r"no parameter '1.weight'; there are"):
         trace.paths("1.weight", (0, 0), 0)
     assert trace.z[-1] is trace.z[4]
+
+
+@pytest.mark.parametrize("index", [(5, 0), (0, 2), (-1, 0), (0,), 0, (0, 0, 0), (0.0, 0), "00"])
+def test_an_entry_that_a_parameter_does_not_have(index):
+    _, trace, _ = note_example()
+    said = re.escape(
+        f"index {index!r}: 0.weight has the shape (2, 2), so its entries are (0, 0) to (1, 1)."
+    )
+    for ask in (trace.paths, trace.parameter_jacobian):
+        with pytest.raises(IndexError, match=said):
+            ask("0.weight", index, 0)
+    with pytest.raises(IndexError, match="row 3: this trace has rows 0 to 2"):
+        trace.parameter_jacobian("0.bias", 0, 3)
+
+
+def test_an_index_may_be_one_number_and_numpys():
+    _, trace, _ = note_example()
+    assert trace.paths("0.bias", np.int64(1), 0) == trace.paths("0.bias", (1,), 0)
+
+
+def test_its_repr_lists_levels_and_shapes_and_no_array():
+    _, trace, _ = note_example()
+    assert repr(trace).splitlines() == [
+        f"Trace of 3 rows in float64, cost {trace.cost:.6g}",
+        "  z¹   (3, 2)       the input",
+        "  z²   (3, 2)       from Linear(n_in=2, n_out=2, bias=True)",
+        "  z³   (3, 2)       from LogSoftmax()",
+        "  z⁴   (3, 1)       from NLLLoss()",
+        "  gradient: 0.weight (2, 2), 0.bias (2,)",
+    ]
+    assert repr(trace.delta) == "Levels(1: (3, 2), 2: (3, 2), 3: (3, 2), 4: (3, 1))"
+
+
+def test_the_repr_of_a_deep_network_is_short_and_notes_are_told():
+    net = bp.Network([bp.Tanh() for _ in range(200)], bp.CrossEntropyLoss())
+    text = repr(net.trace([], np.ones((1, 2)), [0]))
+    assert len(text.splitlines()) == 2 + trace_module.MOST_LEVELS + 1
+    assert "1 row in" in text and "z²⁰²" in text and "\n  ...\n" in text
+    assert "gradient: none" in text
+    net = bp.Network([bp.Sigmoid()], bp.BCELoss())
+    assert "\n  note: row 0: in Sigmoid()" in repr(net.trace([], [[-1e4]], [1]))
 
 
 def test_a_float32_trace_holds_float32():

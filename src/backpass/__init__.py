@@ -37,7 +37,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    """List the public names: what else is imported here, and submodules, are nobody's to type."""
+    return sorted(["__version__", *__all__])
 
 
 if TYPE_CHECKING:  # for type checkers and editors, which do not run __getattr__

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,10 @@ from backpass.tape import Tape
 from backpass.theta import Array
 
 MOST_PATHS = 100_000  # paths that `Trace.paths` writes out; beyond it only counts make sense
+MOST_LEVELS = 16  # levels that a trace's repr lists
+
+_RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 class Levels(Sequence[Array]):
@@ -41,6 +46,11 @@ class Levels(Sequence[Array]):
 
     def __iter__(self) -> Iterator[Array]:
         return iter(self._arrays)
+
+    def __repr__(self) -> str:
+        """Write shapes, not numbers: z of a batch fills screens."""
+        shapes = [f"{L}: {array.shape}" for L, array in enumerate(self, start=1)]
+        return f"Levels({', '.join(_ends(shapes, '...'))})"
 
 
 @dataclass(frozen=True)
@@ -76,6 +86,8 @@ class PathCounts:
 class Paths:
     """The chain rule of one parameter and one row, written out over every path.
 
+    As text, units are subscripts and count from 1, as in the note and on the microscope's page;
+    what stands in brackets is an index and counts from 0, as in Python: z³₁ is z[3][row, 0].
     paths is empty where there are more than MOST_PATHS; counts and total are given all the same.
     """
 
@@ -91,9 +103,11 @@ class Paths:
     def __str__(self) -> str:
         lines = [f"∂C/∂{self.name}{list(self.index)}, row {self.row}"]
         for path in self.paths:
-            way = " ← ".join(f"z{level}[{unit}]" for level, unit in reversed(path.units))
+            *inner, (cost_level, _) = path.units
+            way = " ← ".join([level_symbol(cost_level), *(unit_symbol(*u) for u in inner[::-1])])
             factors = " · ".join(f"{factor:.6g}" for factor in reversed(path.factors))
-            lines.append(f"  {way}:  {factors} = {path.product:.6g}")
+            # + 0.0 since a product of 0 and a negative number is -0
+            lines.append(f"  {way}:  {factors} = {path.product + 0.0:.6g}")
         lines.append(
             f"  sum of {self.n_paths} paths = {self.total:.6g}; "
             f"{self.multiplications} multiplications, "
@@ -109,7 +123,8 @@ class Trace:
     z[L], delta[L]: (n_rows, width of level L), L = 1 for the input. z[-1] is the cost of each row,
     (n_rows, 1), and delta[-1] is 1. gradient: by parameter name, summed over rows. cost: the sum.
     notes: sentences on values that are not what the halves of a joint pair give by themselves.
-    feature_names, class_names: what the user calls inputs and outputs, where known.
+    feature_names, class_names: what the user calls inputs and outputs, where known. Its repr lists
+    levels and shapes.
     """
 
     z: Levels
@@ -123,6 +138,24 @@ class Trace:
     y: NDArray
     feature_names: tuple[str, ...] | None = None
     class_names: tuple[str, ...] | None = None
+
+    def __repr__(self) -> str:
+        n_rows = len(self.z[1])
+        made_by = ("the input", *self.names)
+        levels = [
+            f"  {level_symbol(L):<4} {z.shape!s:<12} {'' if L == 1 else 'from '}{made_by[L - 1]}"
+            for L, z in enumerate(self.z, start=1)
+        ]
+        gradient = ", ".join(f"{name} {array.shape}" for name, array in self.gradient.items())
+        return "\n".join(
+            [
+                f"Trace of {n_rows:,} row{'' if n_rows == 1 else 's'} in {self.z[1].dtype}, "
+                f"cost {self.cost:.6g}",
+                *_ends(levels, "  ..."),
+                f"  gradient: {gradient or 'none, there are no parameters'}",
+                *(f"  note: {note}" for note in _ends(self.notes, "...")),
+            ]
+        )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -153,9 +186,13 @@ class Trace:
         step.layer.backward(self.params[L - 1], z_in, z_out, np.eye(width, dtype=z_in.dtype), out)
         return out
 
-    def parameter_jacobian(self, name: str, index: tuple[int, ...], row: int) -> tuple[int, Array]:
+    def parameter_jacobian(
+        self, name: str, index: tuple[int, ...] | int, row: int
+    ) -> tuple[int, Array]:
         """Return (L, ∂z^L/∂θ) of one parameter entry: the level it enters, one number a unit."""
+        self._check_row(row)
         step_index, own_name = self._owner(name)
+        index = self._checked_index(name, index)
         step, params = self.steps[step_index], self.params[step_index]
         assert step.layer is not None  # `_owner` found its parameter
         z_in, z_out = self.z[step_index + 1][row : row + 1], self.z[step_index + 2][row : row + 1]
@@ -171,8 +208,7 @@ class Trace:
 
     def paths(self, name: str, index: tuple[int, ...] | int, row: int) -> Paths:
         """Write out the chain rule (p. 3 of the note) for one parameter entry and one row."""
-        self._check_row(row)
-        index = (index,) if isinstance(index, int) else tuple(index)
+        index = self._checked_index(name, index)
         level, first = self.parameter_jacobian(name, index, row)
         counts = self.count_paths(name)
         found = tuple(self._walk(level, first, row)) if counts.n_paths <= MOST_PATHS else ()
@@ -291,9 +327,43 @@ class Trace:
                 return L, own_name
         raise KeyError(f"no parameter '{name}'; there are {list(self.gradient)}.")
 
+    def _checked_index(self, name: str, index: tuple[int, ...] | int) -> tuple[int, ...]:
+        """Return an index as a tuple; IndexError where a parameter has no such entry."""
+        step_index, own_name = self._owner(name)
+        shape = self.steps[step_index].parameter_shapes()[own_name]
+        places = tuple(index) if isinstance(index, Iterable) else (index,)
+        whole = all(isinstance(place, Integral) for place in places)
+        if not (
+            whole
+            and len(places) == len(shape)
+            and all(0 <= place < size for place, size in zip(places, shape, strict=True))
+        ):
+            last = tuple(size - 1 for size in shape)
+            raise IndexError(
+                f"index {index!r}: {name} has the shape {shape}, "
+                f"so its entries are {(0,) * len(shape)} to {last}."
+            )
+        return tuple(int(place) for place in places)
+
     def _check_row(self, row: int) -> None:
         if not 0 <= row < len(self.z[1]):
             raise IndexError(f"row {row}: this trace has rows 0 to {len(self.z[1]) - 1}.")
+
+
+def level_symbol(level: int) -> str:
+    """Write z^L as one word: z², z¹²."""
+    return f"z{level}".translate(_RAISED)
+
+
+def unit_symbol(level: int, unit: int) -> str:
+    """Write a unit as the note and the microscope do, counted from 1: z²₁ is unit 0 of level 2."""
+    return level_symbol(level) + str(unit + 1).translate(_LOWERED)
+
+
+def _ends(lines: Sequence[str], gap: str) -> Sequence[str]:
+    """Return lines, of very many the first and the last with a gap between."""
+    half = MOST_LEVELS // 2
+    return lines if len(lines) <= MOST_LEVELS else [*lines[:half], gap, *lines[-half:]]
 
 
 def delta_of_halves(last: Step, params: Mapping[str, Array], tape: Tape) -> Array:
