@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backpass.data.table import as_table, is_table
 from backpass.estimators.datasets import is_dataset, read_dataset
@@ -181,7 +181,11 @@ class Statistics:
             groups = None if groups is None else np.asarray(groups)[kept]
         n_dropped = n_given - len(y)
         numbers = self._targets(y)  # type: ignore[attr-defined]
-        seen = read_for_predict(self, X, keep_sparse=True)
+        if self.encoding_ is None:  # any type of number is read in blocks, as at the fit
+            asked = {"dtype": "numeric", "ensure_all_finite": False, "reset": False}
+            seen = validate_data(self, X, accept_sparse="csr", **asked)
+        else:
+            seen = read_for_predict(self, X, keep_sparse=True)
         return numbers, seen, sample_weight, groups, n_dropped
 
     def _dataset_of_the_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any, int]:

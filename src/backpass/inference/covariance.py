@@ -23,7 +23,6 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 KINDS = ("hessian", "HC0", "HC1", "cluster")
 GROUP_BYTES = 64 * 2**20  # of sums by group that are held at once
-ROW_BYTES = 4 * 2**20  # of scores by row
 
 
 def covariance(
@@ -84,7 +83,7 @@ def outer_products(likelihood: Likelihood, beta: Matrix, squared: bool) -> Matri
             return (pairs.T @ (seen.wide[:, i] * seen.wide[:, j]),)
         return (np.stack([seen.wide.T @ (pair[:, None] * seen.wide) for pair in pairs.T]),)
 
-    (sums,) = likelihood.visit(beta, part)
+    (sums,) = likelihood.visit(beta, part, floats=len(i) + len(a) if folded else p + len(a))
     by_pair = np.empty((len(a), p, p))
     if folded:
         by_pair[:, i, j] = by_pair[:, j, i] = sums
@@ -109,13 +108,12 @@ def _by_group(likelihood: Likelihood, beta: Matrix, groups: ArrayLike) -> tuple[
     meat = np.zeros((size, size))
     for first in range(0, n_groups, together):
         sums = np.zeros((min(together, n_groups - first), size))
-        for seen in likelihood.stream(beta):
+        for seen in likelihood.stream(beta, floats=size):
             code = codes[seen.places] - first
             here = np.flatnonzero((code >= 0) & (code < len(sums)))
-            for few in np.array_split(here, 8 * len(here) * size // ROW_BYTES + 1):
-                spread = (np.ones(len(few)), (code[few], np.arange(len(few))))
-                to_group = sparse.csr_array(spread, shape=(len(sums), len(few)))
-                sums += to_group @ row_scores(seen, few)
+            spread = (np.ones(len(here)), (code[here], np.arange(len(here))))
+            to_group = sparse.csr_array(spread, shape=(len(sums), len(here)))
+            sums += to_group @ row_scores(seen, here)
         meat += sums.T @ sums
     n = likelihood.objective.total_weight
     return meat, n_groups / (n_groups - 1.0) * _ratio(n - 1.0, n - size, "cluster")

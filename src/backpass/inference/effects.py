@@ -19,7 +19,6 @@ from backpass.inference.optimum import Optimum
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
-ROW_BYTES = 4 * 2**20  # of products of a few rows at once
 
 
 def marginal_effects(optimum: Optimum, covariance: Matrix, at: str) -> tuple[Matrix, Matrix]:
@@ -31,7 +30,8 @@ def marginal_effects(optimum: Optimum, covariance: Matrix, at: str) -> tuple[Mat
     likelihood = optimum.likelihood
     if at == "overall":
         total = likelihood.objective.total_weight
-        sums = [s / total for s in likelihood.visit(optimum.beta, _products)]
+        floats = likelihood.n_classes * likelihood.n_contrasts**2
+        sums = [s / total for s in likelihood.visit(optimum.beta, _products, floats)]
     elif at == "mean":
         sums = list(_products(_single(likelihood.mean_row(), optimum.beta)))
     else:
@@ -55,19 +55,15 @@ def _products(seen: Seen) -> tuple[NDArray, ...]:
     """Return ∑ w S (k, m), ∑ w S ⊗ x̃ (k, m, p) and ∑ w (S_ca π_b + π_c S_ab) ⊗ x̃ (k, m, m, p)."""
     n, k = seen.proba.shape
     m, p = k - 1, seen.wide.shape[1]
-    slope, by_x, twice = np.zeros((k, m)), np.zeros((k, m, p)), np.zeros((k, m, m, p))
-    for rows in np.array_split(np.arange(n), 8 * n * k * m * m // ROW_BYTES + 1):
-        pi, x = seen.proba[rows], seen.wide[rows]
-        free = pi[:, 1:]
-        S = -pi[:, :, None] * free[:, None, :]
-        S[:, 1:] += free[:, :, None] * np.eye(m)
-        weighted = seen.weight[rows, None, None] * S
-        slope += weighted.sum(axis=0)
-        by_x += (weighted.reshape(len(rows), -1).T @ x).reshape(k, m, p)
-        pairs = weighted[:, :, :, None] * free[:, None, None, :]
-        pairs += pi[:, :, None, None] * weighted[:, None, 1:, :]
-        twice += (pairs.reshape(len(rows), -1).T @ x).reshape(k, m, m, p)
-    return slope, by_x, twice
+    pi, free = seen.proba, seen.proba[:, 1:]
+    S = -pi[:, :, None] * free[:, None, :]
+    S[:, 1:] += free[:, :, None] * np.eye(m)
+    weighted = seen.weight[:, None, None] * S
+    by_x = (weighted.reshape(n, -1).T @ seen.wide).reshape(k, m, p)
+    pairs = weighted[:, :, :, None] * free[:, None, None, :]
+    pairs += pi[:, :, None, None] * weighted[:, None, 1:, :]
+    twice = (pairs.reshape(n, -1).T @ seen.wide).reshape(k, m, m, p)
+    return weighted.sum(axis=0), by_x, twice
 
 
 def _single(row: Vector, beta: Matrix) -> Seen:

@@ -44,7 +44,7 @@ class FirthSurface:
             pull = prior_pull(seen, inverse) * seen.weight[:, None]
             return (pull.T @ seen.wide,)
 
-        (prior,) = self.likelihood.visit(beta, part)
+        (prior,) = self.likelihood.visit(beta, part, self.likelihood.form_floats)
         penalised = value + 0.5 * logarithm - self._shift
         return penalised, gradient + prior.reshape(-1), information
 

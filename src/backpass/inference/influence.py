@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backpass.inference.covariance import row_scores
+from backpass.inference.likelihood import Seen
 from backpass.inference.optimum import Optimum
 
 Vector = NDArray[np.float64]
@@ -24,28 +25,33 @@ def score_rows(optimum: Optimum) -> Iterator[tuple[slice, Matrix]]:
     likelihood = optimum.likelihood
     m, p = likelihood.shape
     back = np.linalg.inv(likelihood.scale.matrix)
-    for seen in likelihood.stream(optimum.beta):
+    for seen in likelihood.stream(optimum.beta, floats=2 * m * p):
         scores = row_scores(seen, np.arange(len(seen.own))).reshape(-1, m, p)
         yield seen.places, (scores @ back).reshape(-1, m * p)
 
 
 def leverage(optimum: Optimum) -> Vector:
     """Return the trace of w S V for every row, (n,): it sums to the number of estimates."""
-    found = np.empty(optimum.likelihood.n_rows)
-    for seen in optimum.likelihood.stream(optimum.beta):
+
+    def part(seen: Seen) -> Vector:
         forms = seen.forms(optimum.inverse)
-        found[seen.places] = seen.weight * np.einsum("iab,iba->i", seen.bend, forms)
-    return found
+        return seen.weight * np.einsum("iab,iba->i", seen.bend, forms)
+
+    likelihood = optimum.likelihood
+    return likelihood.each(optimum.beta, part, likelihood.form_floats)
 
 
 def cooks_distance(optimum: Optimum) -> Vector:
     """Return Δᵀ A⁻¹ Δ / P for the Δ of leaving each row out, (n,)."""
-    found = np.empty(optimum.likelihood.n_rows)
-    for seen in optimum.likelihood.stream(optimum.beta):
+
+    def part(seen: Seen) -> Vector:
         forms = seen.forms(optimum.inverse)
         pull = _pull(seen.residual, seen.bend, forms, seen.weight)
-        found[seen.places] = np.einsum("ia,iab,ib->i", pull, forms, pull)
-    return found / optimum.likelihood.n_parameters
+        return np.einsum("ia,iab,ib->i", pull, forms, pull)
+
+    likelihood = optimum.likelihood
+    found = likelihood.each(optimum.beta, part, likelihood.form_floats)
+    return found / likelihood.n_parameters
 
 
 def influence(optimum: Optimum) -> Iterator[tuple[slice, Matrix]]:
@@ -53,7 +59,7 @@ def influence(optimum: Optimum) -> Iterator[tuple[slice, Matrix]]:
     likelihood = optimum.likelihood
     m, p = likelihood.shape
     T = likelihood.scale.matrix
-    for seen in likelihood.stream(optimum.beta):
+    for seen in likelihood.stream(optimum.beta, likelihood.form_floats + m * p):
         pull = _pull(seen.residual, seen.bend, seen.forms(optimum.inverse), seen.weight)
         moves = (pull[:, :, None] * seen.wide[:, None, :]).reshape(len(pull), -1)
         changes = -(moves @ optimum.inverse).reshape(-1, m, p) @ T.T

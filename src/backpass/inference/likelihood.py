@@ -28,6 +28,7 @@ from backpass.treesum import TreeSum
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 FLOAT = np.dtype(np.float64)
+BLOCK_BYTES = 16 * 2**20  # of products of a block's rows
 
 
 @dataclass(frozen=True)
@@ -161,9 +162,14 @@ class Likelihood:
 
     # Visits of the rows.
 
-    def visit(self, beta: Matrix, part: Callable[[Seen], tuple[NDArray, ...]]) -> tuple:
-        """Return the sums over blocks of what `part` makes of them; one pass."""
-        cuts = self._cuts()
+    def visit(
+        self, beta: Matrix, part: Callable[[Seen], tuple[NDArray, ...]], floats: int = 0
+    ) -> tuple:
+        """Return the sums over blocks of what `part` makes of them; one pass.
+
+        floats: how many `part` holds for each row at once, so that blocks may be smaller for it.
+        """
+        cuts = self._cuts(floats)
         tree = TreeSum(len(cuts))
         run = current_runner() or serial
         for index, result in run(lambda i: part(self.seen(cuts[i], beta)), len(cuts)):
@@ -171,13 +177,30 @@ class Likelihood:
         self.objective.rows_evaluated += self.n_rows
         return tree.total()
 
-    def stream(self, beta: Matrix) -> Iterator[Seen]:
+    def each(self, beta: Matrix, part: Callable[[Seen], Vector], floats: int = 0) -> Vector:
+        """Return one number for every row, (n_rows,), as `part` makes them; one pass."""
+        cuts, found = self._cuts(floats), np.empty(self.n_rows)
+
+        def fill(index: int) -> None:
+            found[cuts[index]] = part(self.seen(cuts[index], beta))
+
+        for _ in (current_runner() or serial)(fill, len(cuts)):
+            pass
+        return found
+
+    def stream(self, beta: Matrix, floats: int = 0) -> Iterator[Seen]:
         """Yield the rows block by block, in order, in this thread."""
-        for places in self._cuts():
+        for places in self._cuts(floats):
             yield self.seen(places, beta)
 
-    def _cuts(self) -> list[slice]:
-        return self.rows.cuts(1, least=self.view.width)
+    def _cuts(self, floats: int = 0) -> list[slice]:
+        cuts = self.rows.cuts(1, least=self.view.width)
+        most = max(BLOCK_BYTES // (8 * max(floats, 1)), 64)
+        return [
+            slice(start, min(start + most, cut.stop), 1)
+            for cut in cuts
+            for start in range(cut.start, cut.stop, most)
+        ]
 
     def seen(self, places: slice, beta: Matrix, view: View | None = None) -> Seen:
         """Return the rows at these places, at β."""
@@ -216,6 +239,11 @@ class Likelihood:
     def shape(self) -> tuple[int, int]:
         """Return the shape of β, (m, p)."""
         return self.n_contrasts, self.n_columns
+
+    @property
+    def form_floats(self) -> int:
+        """Count the floats that forms and bends of a row take."""
+        return 4 * self.n_contrasts**2 + 2 * self.n_columns
 
     def slopes(self) -> Matrix:
         """Return the combinations of β, (q, m·p), that are all but the intercepts."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
+PREDICTED_AT_ONCE = 4096  # rows
 
 
 @dataclass(frozen=True)
@@ -193,15 +194,17 @@ class Results(Estimates):
         if self.read is None:
             raise ValueError("these results know no columns; use model.inference(X, y).predict(X).")
         x = self.read(X)
-        x = x.toarray() if hasattr(x, "toarray") else np.asarray(x, dtype=np.float64)
-        if self.account.intercept:
-            x = np.hstack([np.ones((len(x), 1)), x])
-        x = x[:, self.optimum.likelihood.scale.places]
         half = float(stats.norm.ppf(0.5 + level / 2.0))
-        found = effects.predicted(self.optimum, self.covariance, x, half)
+        found = np.empty((x.shape[0], len(self.account.classes), 3))
+        for start in range(0, x.shape[0], PREDICTED_AT_ONCE):
+            places = slice(start, start + PREDICTED_AT_ONCE)
+            few = self._design(x[places])
+            found[places] = np.stack(
+                effects.predicted(self.optimum, self.covariance, few, half), axis=2
+            )
         heads = ["proba", f"[{(1.0 - level) / 2.0:.4g}", f"{(1.0 + level) / 2.0:.4g}]"]
         columns = pd.MultiIndex.from_product([list(self.account.classes), heads])
-        return pd.DataFrame(np.stack(found, axis=2).reshape(len(x), -1), columns=columns)
+        return pd.DataFrame(found.reshape(len(found), -1), columns=columns)
 
     # Rows.
 
@@ -213,12 +216,14 @@ class Results(Estimates):
     def leverage(self) -> Vector:
         """Return every row's leverage, (n,); they sum to the number of estimates."""
         self._refuse_no_rows("leverage")
-        return influence.leverage(self.optimum)
+        with reproducible(self.n_jobs):
+            return influence.leverage(self.optimum)
 
     def cooks_distance(self) -> Vector:
         """Return how far, (n,), the estimates move without each row, as Cook measured it."""
         self._refuse_no_rows("cooks_distance")
-        return influence.cooks_distance(self.optimum)
+        with reproducible(self.n_jobs):
+            return influence.cooks_distance(self.optimum)
 
     def influence(self) -> Iterator[tuple[slice, Matrix]]:
         """Yield (rows, changes of the estimates without each) in blocks; one Newton step."""
@@ -230,6 +235,13 @@ class Results(Estimates):
     def without_rows(self) -> Results:
         """Return the same without hold of the data, to be kept with a model."""
         return replace(self, optimum=self.optimum.without_rows())
+
+    def _design(self, x: Any) -> Matrix:
+        """Return the kept columns of some rows, a 1 first where there is an intercept."""
+        x = x.toarray() if hasattr(x, "toarray") else np.asarray(x, dtype=np.float64)
+        if self.account.intercept:
+            x = np.hstack([np.ones((len(x), 1)), x])
+        return x[:, self.optimum.likelihood.scale.places]
 
     def _surface(self) -> Surface:
         likelihood = self.optimum.likelihood
