@@ -29,7 +29,7 @@ from backpass.layers import Layer
 # What is no derivative: checks of options and of labels, and widths (every network checks them).
 OUTSIDE = {"__post_init__", "targets", "input_width", "output_width", "shapes"}
 # A Residual is structure: its sums stand in the two loops of the network.
-ELSEWHERE = {bp.Residual: (backpass.network, {"forward_pass", "backward_pass"})}
+ELSEWHERE = {bp.Residual: (backpass.network, frozenset({"forward_pass", "backward_pass"}))}
 
 Place = tuple[ast.AST, str, int | None]  # parent, its field, the place in a list
 
@@ -38,39 +38,44 @@ Place = tuple[ast.AST, str, int | None]  # parent, its field, the place in a lis
 class Mutant:
     """One changed module. says: what was changed where, in words that survive edits elsewhere."""
 
-    kind: type
     says: str
     operator: str
     code: types.CodeType
 
     def build(self) -> dict[str, Any]:
         """Run the changed module; return what it defines."""
-        name = f"{self.kind.__module__}_mutant"
-        module = types.ModuleType(name)
-        sys.modules[name] = module  # where dataclasses look annotations up
+        module = types.ModuleType("mutant")
+        sys.modules["mutant"] = module  # where dataclasses look annotations up
         try:
             exec(self.code, vars(module))
         finally:
-            del sys.modules[name]
+            del sys.modules["mutant"]
         return vars(module)
 
 
-@cache
 def mutants(kind: type) -> list[Mutant]:
     """List every mutant of the module that defines a layer or loss."""
     module, only = ELSEWHERE.get(kind, (sys.modules[kind.__module__], None))
+    return mutants_of(module, kind.__name__, only)
+
+
+@cache
+def mutants_of(
+    module: types.ModuleType, label: str, only: frozenset[str] | None = None
+) -> list[Mutant]:
+    """List the mutants of a module's functions; label: what reports call it."""
     tree = ast.parse(inspect.getsource(module))
     return [
         mutant
         for function in functions(tree)
         if function.name not in OUTSIDE and (only is None or function.name in only)
         for place in places(function)
-        for mutant in mutants_at(place, function, tree, kind)
+        for mutant in mutants_at(place, function, tree, label)
     ]
 
 
 def mutants_at(
-    place: Place, function: ast.FunctionDef, tree: ast.Module, kind: type
+    place: Place, function: ast.FunctionDef, tree: ast.Module, label: str
 ) -> Iterator[Mutant]:
     """Change one place of a tree in every way, and change it back."""
     node = held(place)
@@ -82,8 +87,8 @@ def mutants_at(
             code = compile(ast.fix_missing_locations(tree), "mutant", "exec")
             put(place, node)
             if after != before:  # not a swap of like with like
-                says = f"{kind.__name__}: {function.name}: {before}  →  {after}"
-                yield Mutant(kind, says, operator, code)
+                says = f"{label}: {function.name}: {before}  →  {after}"
+                yield Mutant(says, operator, code)
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef]:
@@ -143,7 +148,7 @@ def line_of(root: ast.FunctionDef, node: ast.AST) -> ast.AST:
     return node
 
 
-def caught_by(mutant: Mutant) -> dict[str, str]:
+def caught_by(mutant: Mutant, kind: type) -> dict[str, str]:
     """Ask both judges, each on its own; return what each says, and nothing of one that is content.
 
     check: differences of the mutant's own forward map. ledger: the derived rules. Python: a mutant
@@ -154,34 +159,34 @@ def caught_by(mutant: Mutant) -> dict[str, str]:
         warnings.simplefilter("ignore")
         for judge in (by_check, by_ledger):
             try:
-                if report := judge(mutant):
+                if report := judge(mutant, kind):
                     said[judge.__name__.removeprefix("by_")] = report
             except Exception as error:  # whatever a line of nonsense may raise
                 said["Python"] = f"{type(error).__name__}: {error}"
     return said
 
 
-def by_check(mutant: Mutant) -> str | None:
+def by_check(mutant: Mutant, kind: type) -> str | None:
     """Return what check_layer or check_network says, or None where it is content."""
     try:
         built = mutant.build()
-        if mutant.kind in ELSEWHERE:
+        if kind in ELSEWHERE:
             check_loops(built["Network"])
         else:
-            for example in EXAMPLES[mutant.kind]:
-                check(example.build(built[mutant.kind.__name__]))
+            for example in EXAMPLES[kind]:
+                check(example.build(built[kind.__name__]))
     except bp.DerivativeError as error:
         return str(error)
     return None
 
 
-def by_ledger(mutant: Mutant) -> str | None:
+def by_ledger(mutant: Mutant, kind: type) -> str | None:
     """Return the worst of what the comparison finds, or None where all is within what is stated."""
-    if mutant.kind in ELSEWHERE:
+    if kind in ELSEWHERE:
         return None  # it compares with the package's own network
-    kind = mutant.build()[mutant.kind.__name__]
-    for example in EXAMPLES[mutant.kind]:
-        found = errors(mutant.kind, example, example.build(kind))
+    changed = mutant.build()[kind.__name__]
+    for example in EXAMPLES[kind]:
+        found = errors(kind, example, example.build(changed))
         wrong = [error for error in found if not error.ulps <= error.allowed]
         if wrong:
             return str(max(wrong, key=lambda error: error.ulps))
@@ -230,7 +235,7 @@ def main() -> None:
     for kind in EXAMPLES:
         for mutant in mutants(kind):
             print(f"{mutant.operator}: {mutant.says}")
-            for judge, report in caught_by(mutant).items():
+            for judge, report in caught_by(mutant, kind).items():
                 print(f"    {judge}: {report}")
 
 

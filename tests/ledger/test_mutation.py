@@ -68,7 +68,7 @@ def uncompiled(monkeypatch):
 @pytest.mark.usefixtures("uncompiled")
 def test_every_mistake_is_caught_and_named(kind):
     equivalent = {says for says in EQUIVALENT if says.startswith(f"{kind.__name__}:")}
-    verdicts = {mutant.says: caught_by(mutant) for mutant in mutants(kind)}
+    verdicts = {mutant.says: caught_by(mutant, kind) for mutant in mutants(kind)}
     assert {says for says, said in verdicts.items() if not said} == equivalent
     if kind in ELSEWHERE:  # its loops are judged by check_network alone, which names the layer
         return
