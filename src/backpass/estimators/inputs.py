@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +17,16 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, column_or_1d, validate_data
 
+from backpass.data.errors import DataError
 from backpass.data.table import as_table, is_table
 
 FLOATS = [np.float64, np.float32]
+UNCHECKED: Any = {"ensure_all_finite": False}  # whether numbers are finite is seen afterwards
+
+AT_FIT = (
+    "An array is taken as it is: fill them in, leave such rows out, or fit on a table (pandas, "
+    "polars, pyarrow), where missing values get the mean and a column that tells where."
+)
 
 
 @dataclass(frozen=True)
@@ -49,23 +57,28 @@ def read_for_fit(
 ) -> Columns:
     """Return X as an array, learning an encoding where it is a table with more than numbers.
 
-    Sets n_features_in_ and feature_names_in_ on the estimator. missing: "raise", "drop" or
-    "indicator". reference: None gives every level of a category a coefficient; a mapping leaves
-    out the level named, or the first. standardize: whether numbers of an encoded table are
-    centred and scaled. in_blocks: the fit reads rows in blocks, of any storage and type, and sees
-    for itself whether they are finite; otherwise sparse matrices are written out.
+    An encoding is also learned where the estimator's own `missing` is "indicator": a missing value
+    may come later even if none is here. Sets n_features_in_ and feature_names_in_ on the estimator.
+    missing: "raise", "drop" or "indicator". reference: None gives every level of a category a
+    coefficient; a mapping leaves out the level named, or the first. standardize: whether numbers
+    of an encoded table are centred and scaled. in_blocks: the fit reads rows in blocks, of any
+    storage and type, and sees for itself whether they are finite; otherwise sparse matrices are
+    written out.
     """
     if missing not in ("raise", "drop", "indicator"):
         raise ValueError(f"missing is {missing!r}; it is 'raise', 'drop', 'indicator' or None.")
-    if is_table(X) and not is_numeric_frame(X):
+    asked = getattr(estimator, "missing", None) == "indicator"  # not only a table's default
+    if is_table(X) and (asked or not is_numeric_frame(X)):
         return _learn(estimator, X, missing, reference, standardize)
     if missing == "raise" or sparse.issparse(X) or is_table(X):
         if in_blocks:
-            asked = {"dtype": "numeric", "ensure_all_finite": False}
-            return Columns(validate_data(estimator, X, accept_sparse="csr", **asked), None)
-        return Columns(dense(validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS)), None)
+            array = validate_data(estimator, X, accept_sparse="csr", dtype="numeric", **UNCHECKED)
+            return Columns(array, None)
+        array = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, **UNCHECKED)
+        refuse_nonfinite(estimator, array, AT_FIT)
+        return Columns(dense(array), None)
     array = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite="allow-nan")
-    if not np.isnan(array).any():
+    if missing == "drop" and not np.isnan(array).any():
         return Columns(array, None)
     return _encoded(array_as_table(array), missing, reference, standardize)
 
@@ -112,7 +125,57 @@ def is_plain(estimator: Any, X: Any) -> bool:
         and X.shape[1] == estimator.n_features_in_
         and estimator.encoding_ is None
         and "feature_names_in_" not in estimator.__dict__
-        and math.isfinite(np.add.reduce(X, axis=None))  # where it overflows, validation decides
+        and math.isfinite(_sum(X))  # where it overflows, every number is looked at
+    )
+
+
+def refuse_nonfinite(estimator: Any, X: Any, remedy: str) -> None:
+    """Raise ValueError naming the columns with missing values, or else the first infinite number.
+
+    X: array or sparse matrix. remedy: what to do about missing values. scikit-learn's own check
+    knows neither the columns nor what this estimator can do, and recommends other classifiers.
+    """
+    if math.isfinite(_sum(X.data if sparse.issparse(X) else X)):
+        return
+    if sparse.issparse(X):
+        entries = X.tocoo()
+        bad = ~np.isfinite(entries.data)
+        rows, columns, values = entries.row[bad], entries.col[bad], entries.data[bad]
+    else:
+        rows, columns = np.nonzero(~np.isfinite(X))
+        values = X[rows, columns]
+    if not len(values):
+        return
+    names = getattr(estimator, "feature_names_in_", None)
+    gone = np.isnan(values)
+    if not gone.any():
+        raise ValueError(
+            f"X, row {rows[0]}, {_column(names, columns[0])}: {values[0]} is not a finite number; "
+            "mend the value or leave the row out."
+        )
+    counts = Counter(columns[gone].tolist())
+    parts = [f"{_column(names, j)} ({counts[j]:,})" for j in sorted(counts)[:8]]
+    more = f" and {len(counts) - 8} more columns" if len(counts) > 8 else ""
+    raise ValueError(
+        f"X: values are missing (NaN) in {', '.join(parts)}{more} of {X.shape[0]:,} rows. {remedy}"
+    )
+
+
+def _column(names: NDArray | None, place: int) -> str:
+    return f"column {place}" if names is None else f"column '{names[place]}'"
+
+
+def _sum(values: NDArray) -> float:
+    with np.errstate(over="ignore", invalid="ignore"):  # inf - inf is an answer too
+        return float(np.add.reduce(values, axis=None))
+
+
+def _remedy(estimator: Any, X: Any) -> str:
+    """Say what to do about missing values that come after a fit without any."""
+    refit = hasattr(estimator, "missing") and not sparse.issparse(X)
+    return (
+        "The fit was on numbers with none missing and learned nothing to put there: fill them in, "
+        f"leave such rows out{', or fit with missing=' + repr('indicator') if refit else ''}."
     )
 
 
@@ -120,7 +183,10 @@ def read_for_predict(estimator: Any, X: Any, keep_sparse: bool = False) -> Any:
     """Return X as the array that the fit saw; ValueError where columns differ from the fit's."""
     encoding = estimator.encoding_
     if encoding is None:
-        array = validate_data(estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False)
+        array = validate_data(
+            estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False, **UNCHECKED
+        )
+        refuse_nonfinite(estimator, array, _remedy(estimator, array))
         return array if keep_sparse else dense(array)
     if is_table(X):
         return encoding.transform(X)
@@ -149,13 +215,63 @@ def dense(X: Any) -> NDArray:
 
 
 def read_labels(y: ArrayLike | None) -> NDArray:
-    """Return y as (n_rows,) labels; ValueError where it is none, not finite, or no classes."""
+    """Return y as (n_rows,) labels.
+
+    Raises ValueError where there is none, in a row or at all, and where labels are no classes.
+    """
     if y is None:
         raise ValueError("fit requires y to be passed, but the target y is None.")
     labels = column_or_1d(y, warn=True)
+    _refuse_unlabelled(labels)
     assert_all_finite(labels, input_name="y")
     check_classification_targets(labels)
     return labels
+
+
+def _refuse_unlabelled(labels: NDArray) -> None:
+    """Raise ValueError naming the first row without a label, or labels that have no order."""
+    if labels.dtype.kind not in "fO":
+        return
+    if labels.dtype.kind == "f":
+        gone = np.isnan(labels)
+    else:
+        import pandas as pd  # whose pd.NA is neither equal to itself nor different
+
+        gone = pd.isna(labels)
+    if gone.any():
+        row = int(gone.argmax())
+        shown = "None" if labels[row] is None else "NaN"
+        raise ValueError(
+            f"y, row {row}: {shown} is no label; leave the rows without one out "
+            f"({int(gone.sum()):,} of {len(labels):,})."
+        )
+    if labels.dtype.kind == "O" and pd.api.types.infer_dtype(labels).startswith("mixed"):
+        _refuse_unordered(labels)
+
+
+def _refuse_unordered(labels: NDArray) -> None:
+    kinds = {type(label).__name__: label for label in labels.tolist()}
+    try:
+        sorted(kinds.values())
+    except TypeError:
+        examples = " and ".join(f"{label!r} ({kind})" for kind, label in sorted(kinds.items()))
+        raise ValueError(
+            f"y has labels of several kinds, such as {examples}; make them all text or all numbers."
+        ) from None
+
+
+def check_reference(reference: Mapping[str, str], encoding: Any) -> None:
+    """Raise DataError where `reference` names what is no categorical column, or no level of it."""
+    if encoding is not None:
+        encoding.with_baselines(reference)
+        return
+    for name in reference:
+        raise DataError(
+            "reference names it, but X is an array or a table of numbers alone and has no "
+            "categorical columns; make it one (pandas: .astype('category')), or take it out of "
+            "reference.",
+            column=name,
+        )
 
 
 def row_weights(

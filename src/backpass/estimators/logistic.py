@@ -21,6 +21,7 @@ from backpass.estimators.certifier import Certifier
 from backpass.estimators.datasets import is_dataset, read_dataset
 from backpass.estimators.inputs import (
     check_lengths,
+    check_reference,
     is_plain,
     is_table,
     read_for_fit,
@@ -169,6 +170,8 @@ class LogisticRegression(Statistics, NetworkClassifier):
         self, X: Any, numbers: Any, weight: NDArray | None, n_left_out: int
     ) -> LogisticRegression:
         """Fit to an array, a CSR matrix or `Rows`; numbers: classes by number."""
+        named = {k: v for k, v in (self.reference or {}).items() if k != self._target}
+        check_reference(named, self.encoding_)  # also where a penalty needs no baselines
         weight_before = getattr(self, "theta_", None) if self.warm_start else None
         with reproducible(self.n_jobs):
             problem = self._problem(X, numbers, weight)

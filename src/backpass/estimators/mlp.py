@@ -87,8 +87,8 @@ class MLPClassifier(NetworkClassifier):
 
     Notes
     -----
-    Arrays, and pandas frames of numbers alone, go in as they are, so scale them as for any
-    network. A table with categories or missing values is encoded, its numbers centred and scaled.
+    Arrays, and pandas frames of numbers with none missing, go in as they are, so scale them as for
+    any network. Any other table is encoded, its numbers centred and scaled.
     """
 
     loss_curve_: list[float]
@@ -400,6 +400,6 @@ class MLPClassifier(NetworkClassifier):
 def _labels(y: Any) -> tuple[NDArray, bool]:
     """Return y as (n_rows,) labels, or (n_rows, n_labels) of 0 and 1 with True beside it."""
     given = y.toarray() if sparse.issparse(y) else np.asarray(y)
-    if given.ndim == 2 and type_of_target(given) == "multilabel-indicator":
+    if given.ndim == 2 and given.shape[1] > 1 and type_of_target(given) == "multilabel-indicator":
         return given, True
     return read_labels(y), False
