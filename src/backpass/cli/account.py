@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from backpass import metrics
 from backpass.cli import coefficients, words
 from backpass.cli.request import FitRequest
 from backpass.cli.terminal import peak_memory_mb, results
+from backpass.metrics import Scores
+from backpass.tallies import Tally
 
 _MOST_SHOWN = 10
 
@@ -21,11 +22,20 @@ class Fit:
 
     request: FitRequest
     model: Any
-    train: metrics.Scores
-    test: metrics.Scores | None
-    trivial: metrics.Scores | None
+    train: Tally
+    test: Tally | None
+    trivial: Tally | None
     notes: list[str]
     seconds: float
+    fingerprint: str
+    recorder: Any = None
+
+    @property
+    def scores(self) -> tuple[Scores, Scores | None, Scores | None]:
+        """Return the measures of the rows fitted on, held out, and of the trivial model there."""
+        test = None if self.test is None else self.test.scores()
+        trivial = None if self.trivial is None else self.trivial.scores()
+        return self.train.scores(), test, trivial
 
 
 def describe(fitted: Fit) -> None:
@@ -33,28 +43,23 @@ def describe(fitted: Fit) -> None:
     request, model = fitted.request, fitted.model
     console = results()
     console.print(f"[bold]{request.data.name} → {request.target}[/bold]", markup=True)
-    console.print(words.facts(_facts(fitted)))
+    console.print(words.facts(facts(fitted)))
     console.print()
-    if fitted.test is not None:
-        console.print(
-            words.measures(
-                [
-                    ("held-out rows", fitted.test),
-                    ("class shares only", fitted.trivial),
-                    ("rows fitted on", fitted.train),
-                ]
-            )
-        )
+    train, test, trivial = fitted.scores
+    if test is not None:
+        sides = [("held-out rows", test), ("class shares only", trivial), ("rows fitted on", train)]
+        console.print(words.measures(sides))
     else:
-        console.print(words.measures([("rows fitted on", fitted.train)]))
+        console.print(words.measures([("rows fitted on", train)]))
     if request.hidden is None:
         console.print()
         console.print(_influential(model))
     console.print()
-    console.print(words.facts(_costs(fitted)))
+    console.print(words.facts(costs(fitted)))
 
 
-def _facts(fitted: Fit) -> list[tuple[str, str]]:
+def facts(fitted: Fit) -> list[tuple[str, str]]:
+    """Say what was fitted on what."""
     request, model = fitted.request, fitted.model
     encoding = model.encoding_
     held = (
@@ -110,7 +115,8 @@ def _influential(model: Any) -> Any:
     return words.columns([*heads, "coefficient", "per std. dev."], rows, left=1 + several)
 
 
-def _costs(fitted: Fit) -> list[tuple[str, str]]:
+def costs(fitted: Fit) -> list[tuple[str, str]]:
+    """Say what was reached, and what it took."""
     model, request = fitted.model, fitted.request
     said = []
     if request.hidden is None:
@@ -136,6 +142,7 @@ def as_document(fitted: Fit) -> dict[str, Any]:
     """Return everything that the tables say, for JSON."""
     request, model = fitted.request, fitted.model
     linear = request.hidden is None
+    train, test, trivial = fitted.scores
     return {
         "n_rows": fitted.train.n_rows,
         "n_features": len(model.encoding_.columns),
@@ -146,9 +153,9 @@ def as_document(fitted: Fit) -> dict[str, Any]:
         "passes": model.passes_ if linear else None,
         "seconds": round(fitted.seconds, 3),
         "peak_memory_mb": round(peak_memory_mb(), 1),
-        "train": fitted.train.to_document(),
-        "test": None if fitted.test is None else fitted.test.to_document(),
-        "trivial": None if fitted.trivial is None else fitted.trivial.to_document(),
+        "train": train.to_document(),
+        "test": None if test is None else test.to_document(),
+        "trivial": None if trivial is None else trivial.to_document(),
         "coefficients": [c.to_document() for c in coefficients.coefficients(model)]
         if linear
         else None,

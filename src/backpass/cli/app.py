@@ -59,6 +59,10 @@ def fit(
     out: Annotated[
         Path | None, typer.Option(metavar="M.safetensors", help="Save the model here.")
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(metavar="R.html", help="Write a page with charts of the fit here."),
+    ] = None,
     test: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Measure on this file's rows instead.")
     ] = None,
@@ -116,6 +120,7 @@ def fit(
             data=data,
             target=target,
             out=out,
+            report=report,
             test=test,
             test_size=test_size,
             C=c,

@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from backpass.cli import words
+from backpass.cli import report, words
 from backpass.cli.account import Fit, as_document, describe
 from backpass.cli.measuring import measured
+from backpass.cli.report import fingerprint
 from backpass.cli.request import FitRequest
 from backpass.cli.rows import TextForm, read_rows
 from backpass.cli.terminal import (
@@ -26,6 +27,7 @@ from backpass.data.cells import MISSING_VALUES
 from backpass.data.dataset import Dataset
 from backpass.data.errors import DataError
 from backpass.data.stored import StoredTable
+from backpass.microscope import Recorder
 from backpass.modelfile import FitRecord, save
 from backpass.streaming import hold_out, prepare, written_out
 
@@ -33,10 +35,15 @@ from backpass.streaming import hold_out, prepare, written_out
 def run(request: FitRequest) -> None:
     """Fit as asked; print tables, or one JSON object, or nothing."""
     _refuse_bad_place(request.out)
+    _refuse_bad_place(request.report)
+    if request.report is not None:
+        report.refuse_without_charts()
     with at_most_threads(request.threads):
         fitted = fit(request)
     if request.out is not None:
         save(fitted.model, request.out)
+    if request.report is not None:
+        report.write(fitted)
     warn(fitted.notes)
     if request.json:
         print(json.dumps(as_document(fitted), allow_nan=False))
@@ -52,7 +59,7 @@ def fit(request: FitRequest) -> Fit:
     rows, held_out = _read(request, notes, silent)
     try:
         with progress(f"fitting {rows.n_rows:,} rows", silent), collected_warnings(notes):
-            model = _fitted(request, rows)
+            model, recorder = _fitted(request, rows)
     except DataError as error:
         raise error.in_file(request.data) from None
     with progress("measuring", silent):
@@ -79,8 +86,7 @@ def fit(request: FitRequest) -> Fit:
         None if test_scores is None else test_scores.to_document(),
     )
     seconds = time.perf_counter() - started
-    trivial_scores = None if trivial is None else trivial.scores()
-    return Fit(request, model, train.scores(), test_scores, trivial_scores, notes, seconds)
+    return Fit(request, model, train, test, trivial, notes, seconds, fingerprint(rows), recorder)
 
 
 def _refuse_bad_place(out: Path | None) -> None:
@@ -130,8 +136,8 @@ def _read(
     return kept, held_out
 
 
-def _fitted(request: FitRequest, rows: StoredTable) -> Any:
-    """Fit the model that was asked for."""
+def _fitted(request: FitRequest, rows: StoredTable) -> tuple[Any, Recorder | None]:
+    """Fit the model that was asked for; with what a report wants to know of a training."""
     from backpass.estimators import LogisticRegression, MLPClassifier
 
     if request.hidden is None:
@@ -141,20 +147,23 @@ def _fitted(request: FitRequest, rows: StoredTable) -> Any:
             class_weight=request.class_weight,
             missing=request.missing,
         )
-        return model.fit(Dataset(None, rows, {}))
+        return model.fit(Dataset(None, rows, {})), None
     # A perceptron's steps depend on its inputs' units, so here the encoding itself standardises.
     # They take rows in any order, so these are written out.
     given = prepare(rows, request.missing or "indicator", None, request.standardize)
+    labels = given.classes[given.y[:]]
+    array = written_out(given.rows)
+    recorder = None if request.report is None else Recorder(array, labels)
     network = MLPClassifier(
         request.hidden,
         class_weight=request.class_weight,
         random_state=request.seed,
         alpha=1e-4 if request.C is None else 1.0 / request.C,
+        callbacks=() if recorder is None else (recorder,),
     )
-    labels = given.classes[given.y[:]]
     weight = None if given.weight is None else given.weight[:]
-    network.fit(written_out(given.rows), labels, sample_weight=weight)
+    network.fit(array, labels, sample_weight=weight)
     network.encoding_ = given.encoding
     network.n_features_in_ = len(rows.columns)
     network.feature_names_in_ = np.array(rows.names, dtype=object)
-    return network
+    return network, recorder

@@ -18,6 +18,7 @@ class FitRequest:
     data: Path
     target: str
     out: Path | None = None
+    report: Path | None = None
     test: Path | None = None
     test_size: float = 0.2
     C: float | None = None
@@ -94,6 +95,9 @@ def _refuse_contradictions(
             raise typer.BadParameter(f"'{column}' is both {name} and in --drop")
     if weight == target:
         raise typer.BadParameter(f"'{target}' is both --target and --weight")
+    report = options["report"]
+    if report is not None and report.suffix not in (".html", ".htm"):
+        raise typer.BadParameter(f"--report {report}: a report ends in .html")
     if out is not None and out.suffix != ".safetensors":
         raise typer.BadParameter(f"--out {out}: a model file ends in .safetensors")
 
