@@ -84,7 +84,14 @@ def test_loss_and_dtype_are_checked():
     [
         (bp.Softmax(), bp.CrossEntropyLoss(), "drop Softmax()"),
         (bp.LogSoftmax(), bp.CrossEntropyLoss(), "drop LogSoftmax(), or use NLLLoss()"),
-        (bp.Softmax(), bp.NLLLoss(), "use LogSoftmax()"),
+        (bp.Softmax(), bp.NLLLoss(), "end the layers with LogSoftmax(), or use CrossEntropyLoss()"),
+        (bp.ReLU(), bp.NLLLoss(), "end the layers with LogSoftmax(), or use CrossEntropyLoss()"),
+        (
+            bp.Linear(3, 3),
+            bp.BCELoss(),
+            "end the layers with Sigmoid(), or use BCEWithLogitsLoss()",
+        ),
+        (bp.Softmax(), bp.BCEWithLogitsLoss(), "drop Softmax()"),
         (bp.Sigmoid(), bp.BCEWithLogitsLoss(), "drop Sigmoid(), or use BCELoss()"),
     ],
     ids=repr,

@@ -8,7 +8,7 @@ the network always evaluates them by it (LogSoftmax alone rounds a log-probabili
 
 from __future__ import annotations
 
-from backpass.layers import Layer, LogSoftmax, Sigmoid, Softmax
+from backpass.layers import Layer, Linear, LogSoftmax, ReLU, Sigmoid, Softmax, Tanh
 from backpass.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, Loss, NLLLoss
 
 JOINT: dict[tuple[type[Layer], type[Loss]], type[Loss]] = {
@@ -16,18 +16,25 @@ JOINT: dict[tuple[type[Layer], type[Loss]], type[Loss]] = {
     (Sigmoid, BCELoss): BCEWithLogitsLoss,
 }
 
+_NO_SOFTMAX_HERE = "the loss takes logits and applies the softmax itself"
+_NO_SIGMOID_HERE = "the loss takes logits and applies the sigmoid itself"
+_WANTS_LOG_PROBABILITIES = (
+    "the loss takes log-probabilities: end the layers with LogSoftmax(), or use CrossEntropyLoss()"
+)
+_WANTS_PROBABILITIES = (
+    "the loss takes probabilities: end the layers with Sigmoid(), or use BCEWithLogitsLoss()"
+)
+
 REFUSED: dict[tuple[type[Layer], type[Loss]], str] = {
-    (
-        Softmax,
-        CrossEntropyLoss,
-    ): "the loss takes logits and applies the softmax itself: drop Softmax()",
-    (LogSoftmax, CrossEntropyLoss): (
-        "the loss takes logits and applies log-softmax itself: drop LogSoftmax(), or use NLLLoss()"
-    ),
-    (Softmax, NLLLoss): "the loss takes log-probabilities, not probabilities: use LogSoftmax()",
-    (Sigmoid, BCEWithLogitsLoss): (
-        "the loss takes logits and applies the sigmoid itself: drop Sigmoid(), or use BCELoss()"
-    ),
+    (Softmax, CrossEntropyLoss): f"{_NO_SOFTMAX_HERE}: drop Softmax()",
+    (LogSoftmax, CrossEntropyLoss): f"{_NO_SOFTMAX_HERE}: drop LogSoftmax(), or use NLLLoss()",
+    (Sigmoid, BCEWithLogitsLoss): f"{_NO_SIGMOID_HERE}: drop Sigmoid(), or use BCELoss()",
+    (Softmax, BCEWithLogitsLoss): f"{_NO_SIGMOID_HERE}: drop Softmax()",
+    (LogSoftmax, BCEWithLogitsLoss): f"{_NO_SIGMOID_HERE}: drop LogSoftmax()",
+    **{
+        (last, NLLLoss): _WANTS_LOG_PROBABILITIES for last in (Softmax, Sigmoid, Linear, ReLU, Tanh)
+    },
+    **{(last, BCELoss): _WANTS_PROBABILITIES for last in (LogSoftmax, Linear, ReLU, Tanh)},
 }
 
 

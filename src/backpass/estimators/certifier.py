@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from backpass.factor import Factor
 from backpass.linear_objective import Evaluation, LinearObjective
-from backpass.solvers.certificate import duality_gap, self_concordance_gap
+from backpass.solvers.certificate import EPS, duality_gap, self_concordance_gap
 
 Vector = NDArray[np.float64]
 SMALL_DECREMENT = 1e-6  # at C=inf: no estimate is then off by more than 1e-6 of its standard error
@@ -89,8 +89,10 @@ class Certifier:
     def _settle(self, here: Evaluation, bound: float, decrement: float = 0.0) -> None:
         self._u, penalty = here.u, self.objective.penalty
         self.value = here.value + penalty.value(here.u) - penalty.smooth_value(here.u)
-        self.gap = min(bound, self.value)
-        within = self.gap if self.finite else bound  # at C=inf a proof that an optimum exists
+        # No gap is told from 0 below the rounding of the objective that it is a gap of.
+        self.gap = min(bound + 4.0 * EPS * self.value, self.value)
+        # At C=inf only a proof will do, since it shows that an optimum exists.
+        within = min(bound, self.value) if self.finite else bound
         self.reached = bool(within <= self.target and (self.finite or decrement <= SMALL_DECREMENT))
         self.history.append((self.objective.passes, self.gap))
         if self.verbose:
