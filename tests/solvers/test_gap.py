@@ -78,7 +78,9 @@ class Problem:
             if self.outputs > 1:
                 H[self.d, self.d] += 1  # the shift of the intercepts
             step = mp.lu_solve(H, grad)
-            theta = [[v - step[a * p + i] for i, v in enumerate(row)] for a, row in enumerate(theta)]
+            theta = [
+                [v - step[a * p + i] for i, v in enumerate(row)] for a, row in enumerate(theta)
+            ]
         raise AssertionError("the 50-digit minimum was not found")
 
 
