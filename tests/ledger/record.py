@@ -9,6 +9,7 @@ import json
 import math
 from importlib.resources import files
 
+import numpy as np
 from tests.ledger.comparison import Error, errors
 from tests.ledger.examples import EXAMPLES
 
@@ -26,7 +27,7 @@ def worst(kind: type) -> Error:
 
 
 def recorded(error: Error) -> dict[str, object]:
-    # Rounded up to tenths: processors differ in the last bit of an exponential.
+    """Say it in a row of the table, ulps rounded up to tenths."""
     return {
         "ulps": math.ceil(10.0 * error.ulps) / 10.0,
         "stated": error.allowed,
@@ -35,12 +36,18 @@ def recorded(error: Error) -> dict[str, object]:
     }
 
 
+def series(version: str) -> str:
+    """Cut a version to its first two numbers: "2.4"."""
+    return ".".join(version.split(".")[:2])
+
+
 def main() -> None:
-    table = {
+    found = {
         f"{kind.__module__}.{kind.__qualname__}": recorded(worst(kind))
         for kind in EXAMPLES
         if kind not in LEFT_OUT
     }
+    table = {"numpy": series(np.__version__), "found": found}
     TABLE.write_text(json.dumps(table, indent=2) + "\n", encoding="utf-8")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from tests.ledger.examples import EXAMPLES
-from tests.ledger.record import LEFT_OUT, worst
+from tests.ledger.record import LEFT_OUT, series, worst
 from tests.strategies import SILU
 
 import backpass as bp
@@ -21,8 +22,10 @@ def test_the_table_of_the_package_is_what_the_ledger_finds(kind):
     told, found = derivation(EXAMPLES[kind][0].build(kind)), worst(kind)
     assert told is not None, "run: python -m tests.ledger.record"
     assert found.ulps <= told.stated == found.allowed
-    # Another processor may round an exponential the other way, which is worth one ulp at most.
-    assert abs(told.ulps - found.ulps) <= 1.0, "run: python -m tests.ledger.record"
+    assert told.ulps <= told.stated
+    if told.numpy == series(np.__version__):
+        # Another processor may round an exponential the other way: an ulp.
+        assert abs(told.ulps - found.ulps) <= 1.0, "run: python -m tests.ledger.record"
     assert told.error <= 4 * 2.0**-52
 
 
@@ -37,7 +40,7 @@ def test_what_the_ledger_cannot_know_is_not_told():
 def test_sentences_for_a_person():
     relu, sigmoid = derivation(bp.ReLU()), derivation(bp.Sigmoid())
     assert relu.says == "Equal to the independent derivation to the last bit."
-    assert "ulps of the independent derivation (tangent, in ulps of its result)." in sigmoid.says
+    assert "Within 4 ulps of the independent derivation; " in sigmoid.says
 
 
 def test_the_table_is_read_without_sympy():
