@@ -15,6 +15,7 @@ from tests.inference.data import read
 
 import backpass as bp
 from backpass.data.rows import DenseRows, View
+from backpass.inference import separation
 from backpass.inference.likelihood import Likelihood
 from backpass.inference.separation import find_separation
 from backpass.linear_objective import LinearObjective
@@ -78,6 +79,21 @@ def test_decided_as_a_plain_program_decides(seed, n_rows, n_classes, steps):
     wide = np.hstack([np.ones((n_rows, 1)), X])
     if np.linalg.matrix_rank(wide) == 3:  # collinear columns are taken out before
         assert_as_a_plain_program_says(X, y, n_classes)
+
+
+@given(seed=st.integers(0, 10**6), n_classes=st.sampled_from([2, 3]), steps=st.integers(2, 5))
+def test_decided_alike_where_the_program_sees_few_pairs_at_a_time(seed, n_classes, steps):
+    """It starts from a handful and adds two pairs a visit: what it is not shown, it asks for."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(separation, "PAIRS_AT_ONCE", 2)
+        patch.setattr(separation, "PAIRS_A_PARAMETER", 1)
+        rng = np.random.default_rng(seed)
+        X = rng.integers(steps, size=(30, 2)).astype(float)
+        y = np.concatenate([np.arange(n_classes), (X[n_classes:] @ [1.0, 0.6]).astype(int)])
+        y = np.minimum(y, n_classes - 1)
+        X[:n_classes] = X[n_classes : 2 * n_classes]
+        if np.linalg.matrix_rank(np.hstack([np.ones((30, 1)), X])) == 3:
+            assert_as_a_plain_program_says(X, y, n_classes)
 
 
 def quietly_fitted(X, y, **parameters):

@@ -31,7 +31,9 @@ from backpass.inference.likelihood import Likelihood, Seen
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 PAIRS_AT_ONCE = 2000  # that a program sees at first, and that each visit may add
+PAIRS_A_PARAMETER = 20  # at first, where that is more
 ZERO = 1e-9  # of a pair's margin over the lengths of x̃ and b; rounding leaves some 1e-14
+TOLERANCE = 1e-7  # of the program
 MOST_COEFFICIENTS = 50  # whose sign is looked for where directions are many
 
 
@@ -131,7 +133,9 @@ class Check:
     complete: bool
 
 
-def _check(likelihood: Likelihood, pairs: Pairs, direction: Vector, free: Matrix) -> Check:
+def _check(
+    likelihood: Likelihood, pairs: Pairs, direction: Vector, free: Matrix, zero: float = ZERO
+) -> Check:
     """Hold a direction against every row.
 
     A pair has to be seen if it is violated, or if it is not separated and yet opposes a direction
@@ -144,7 +148,7 @@ def _check(likelihood: Likelihood, pairs: Pairs, direction: Vector, free: Matrix
     for seen in likelihood.stream(np.zeros(shape)):
         margin, norms = margins(seen, b), _norms(seen)
         counted = _counted(seen)
-        level = ZERO * length * norms
+        level = zero * length * norms
         above = counted & (margin > level)
         rows.append(seen.places.start + np.flatnonzero(above.any(axis=1)))
         complete &= bool(above.sum() == counted.sum())
@@ -177,7 +181,7 @@ def _check(likelihood: Likelihood, pairs: Pairs, direction: Vector, free: Matrix
 def _hardest(likelihood: Likelihood, beta: Matrix) -> Pairs:
     """Return the pairs nearest to being violated at β, and some of all rows."""
     total = likelihood.n_rows * likelihood.n_contrasts
-    most = max(PAIRS_AT_ONCE, 20 * likelihood.n_parameters)
+    most = max(PAIRS_AT_ONCE, PAIRS_A_PARAMETER * likelihood.n_parameters)
     made: Pairs | None = None
     n_blocks = max(-(-total // most), 1)
     for seen in likelihood.stream(beta):
@@ -232,15 +236,13 @@ def _signs(likelihood: Likelihood, pairs: Pairs, direction: Vector, free: Matrix
     T = likelihood.scale.matrix
     leads = np.kron(np.eye(m), T / np.linalg.norm(T, axis=1, keepdims=True))
     moves = leads @ free
-    fixed = np.linalg.norm(moves, axis=1) <= 1e-7
+    fixed = np.linalg.norm(moves, axis=1) <= TOLERANCE
     signs = np.sign(leads @ direction)
-    if free.shape[1] > 1:
-        size = np.abs(leads @ direction)
-        signs[size <= 1e-7 * size.max(initial=0.0)] = np.nan
+    if free.shape[1] > 1:  # else there is one direction, and its signs are those of all
         for place in np.flatnonzero(~fixed):
-            signs[place] = (
-                _one_sign(pairs.a, leads[place]) if m * p <= MOST_COEFFICIENTS else np.nan
-            )
+            signs[place] = np.nan
+            if m * p <= MOST_COEFFICIENTS:
+                signs[place], pairs = _one_sign(likelihood, pairs, leads[place])
     signs[fixed] = 0.0
     return signs.reshape(m, p)
 
@@ -254,11 +256,24 @@ def _better_base(free: NDArray[np.float64]) -> int | None:
     return best if finite[best] > finite[0] else None
 
 
-def _one_sign(a: Matrix, lead: Vector) -> float:
-    """Return the sign that lead · b has in all allowed directions b; nan where it has both."""
-    reach = []
+def _one_sign(likelihood: Likelihood, pairs: Pairs, lead: Vector) -> tuple[float, Pairs]:
+    """Return the sign that lead · b has in all allowed directions b, nan where it has both.
+
+    The program that finds how far lead · b can go sees some pairs, so what it finds is held against
+    all rows; the pairs it must see as well are returned for the next coefficient.
+    """
+    nothing, reached = np.zeros((len(lead), 0)), []
     for way in (1.0, -1.0):
-        answer = linprog(-way * lead, A_ub=-a, b_ub=np.zeros(len(a)), bounds=(-1.0, 1.0))
-        reach.append(np.inf if answer.x is None else float(way * lead @ answer.x))
-    up, down = (value > 1e-7 for value in reach)
-    return np.nan if up == down else 1.0 if up else -1.0
+        while True:
+            zeros = np.zeros(len(pairs.a))
+            answer = linprog(-way * lead, A_ub=-pairs.a, b_ub=zeros, bounds=(-1.0, 1.0))
+            far = answer.x is None or float(way * lead @ answer.x) > TOLERANCE
+            if not far or answer.x is None:
+                break
+            needed = _check(likelihood, pairs, answer.x, nothing, 10.0 * TOLERANCE).needed
+            if needed is None:
+                break
+            pairs = pairs.joined(needed)
+        reached.append(far)
+    up, down = reached
+    return (np.nan if up == down else 1.0 if up else -1.0), pairs

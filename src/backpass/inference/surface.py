@@ -56,7 +56,6 @@ def maximise(surface: Surface, beta: Matrix, held: Matrix, at: Vector) -> Top:
         lift = _lift(factor, held)
         pull = lift.T @ gradient
         step = factor.solve(gradient - held.T @ pull)
-        step -= lift @ (held @ step)
         rise = float(gradient @ step)
         if rise <= SMALL_DECREMENT**2:
             reached = True
