@@ -131,6 +131,22 @@ def test_few_separated_rows_of_many_are_found_and_the_rest_is_right():
         assert np.isnan(error["x3"]) and np.isfinite(error[:4]).all()
 
 
+def test_finite_errors_are_right_beside_an_oblique_direction():
+    """Inverting the last iterate's information as it is would put errors off by 2e-3 here."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 6))
+    y = (X[:, 0] + rng.logistic(size=3000) > 0).astype(int)
+    rare = rng.uniform(size=3000) < 0.05
+    y[rare] = 1
+    mixed = np.column_stack([X[:, :2], rare]) @ rng.normal(size=(3, 3))
+    found = quietly_fitted(np.column_stack([X[:, 2:], mixed]), y).summary()
+    assert np.isinf(found.params[5:]).all()
+    without = bp.LogisticRegression(C=np.inf, tol=1e-20).fit(X[~rare], y[~rare]).summary()
+    rest = without.params.drop(["x0", "x1"]), without.bse.drop(["x0", "x1"])
+    np.testing.assert_allclose(found.params[:5], rest[0], rtol=1e-8, atol=1e-10)
+    np.testing.assert_allclose(found.bse[:5], rest[1], rtol=1e-8)
+
+
 def test_a_row_of_no_weight_separates_nothing_and_overlaps_nothing():
     X, y, _ = rare_level(400)
     X, y = np.vstack([X, [[0.0, 0.0, 0.0, 1.0]]]), np.append(y, 0)  # breaks the separation
