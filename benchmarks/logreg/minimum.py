@@ -21,6 +21,7 @@ from .objective import Coefficients, Objective
 
 WIDEST_WHOLE = 1_200  # unknowns of a Hessian that is formed whole
 WIDEST_BLOCK = 2_000  # columns: above that a block takes minutes to form
+TENTH = 10
 MOST_STEPS, MOST_PRODUCTS = 60, 600
 NEAR = 1e-11  # decrement over null objective from which full Newton steps need no check
 
@@ -33,19 +34,27 @@ class Minimum(NamedTuple):
     at: Coefficients
 
 
-def minimise(objective: Objective, say: Callable[[str], None] = lambda _: None) -> Minimum:
-    """Minimise from the null model until the decrement or the progress is rounding."""
+def minimise(
+    objective: Objective,
+    start: Coefficients | None = None,
+    watch: Callable[[str, Coefficients], None] = lambda line, at: None,
+    precision: float = 0.0,
+) -> Minimum:
+    """Minimise until the decrement is at most precision · null objective, or rounding.
+
+    `watch` is told of every step; what it keeps can be the start of another run.
+    """
     work = _Scaled(objective)
-    theta = np.zeros((objective.n_outputs, objective.n_columns + 1))
-    shares = np.log(np.bincount(objective.y) / objective.n_rows)
-    theta[:, -1] = shares[1] - shares[0] if objective.n_outputs == 1 else shares
+    theta = work.scaled(_rough(objective, watch) if start is None else start)
     value = objective.value(work.given(theta))
     decrement = np.inf
     for step in range(MOST_STEPS):
         grad, proba = work.gradient(theta)
         direction = work.newton_direction(grad, proba, decrement / objective.null)
         before, decrement = decrement, -0.5 * float(np.vdot(grad, direction))
-        say(f"newton {step}: {value:.12g}, decrement {decrement:.1e}")
+        watch(f"step {step}: {value:.12g}, decrement {decrement:.1e}", work.given(theta))
+        if decrement <= precision * objective.null:
+            break
         if decrement < NEAR * objective.null:
             # the objective's rounding hides progress from here on; the gradient's does not yet
             if not decrement < before / 4.0:
@@ -59,6 +68,23 @@ def minimise(objective: Objective, say: Callable[[str], None] = lambda _: None) 
                 return Minimum(last, decrement, work.given(theta))
         theta = theta + length * direction
     return Minimum(value, decrement, work.given(theta))
+
+
+def _rough(objective: Objective, watch: Callable[[str, Coefficients], None]) -> Coefficients:
+    """Return the minimum on every tenth row where those determine it well, else the null model.
+
+    The early steps, far from the minimum, are then ten times cheaper.
+    """
+    fewer, unknowns = objective.n_rows // TENTH, objective.n_outputs * (objective.n_columns + 1)
+    if fewer >= 20 * unknowns:
+        rows = slice(None, None, TENTH)
+        # the same penalty per row
+        tenth = Objective(objective.X[rows], objective.y[rows], objective.C * TENTH)
+        if tenth.n_classes == objective.n_classes:
+            return minimise(tenth, watch=watch, precision=1e-5).at
+    shares = np.log(np.bincount(objective.y) / objective.n_rows)
+    intercept = shares[1:] - shares[0] if objective.n_outputs == 1 else shares
+    return Coefficients(np.zeros((objective.n_outputs, objective.n_columns)), intercept)
 
 
 class _Scaled:
@@ -86,6 +112,10 @@ class _Scaled:
         """Return coefficients on the given columns."""
         coef = theta[:, :-1] / self.scale
         return Coefficients(coef, theta[:, -1] - coef @ self.centre)
+
+    def scaled(self, at: Coefficients) -> NDArray:
+        """Return θ of coefficients on the given columns."""
+        return np.column_stack([at.coef * self.scale, at.intercept + at.coef @ self.centre])
 
     def gradient(self, theta: NDArray) -> tuple[NDArray, NDArray]:
         delta, proba = self.objective.residuals(self.Z @ theta.T)

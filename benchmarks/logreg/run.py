@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -32,8 +32,8 @@ from logreg.bandwidth import measure_bandwidth
 from logreg.child import write_problem
 from logreg.datasets import DATASETS, Absent, Dataset
 from logreg.minimum import minimise
-from logreg.objective import Objective
-from logreg.records import Record, folder_of
+from logreg.objective import Coefficients, Objective
+from logreg.records import ROOT, Record, folder_of
 from logreg.solvers import SOLVERS, Shape, Solver
 from logreg.turns import take_turn
 from machine import describe
@@ -120,6 +120,8 @@ def run_problem(
         record.update(skipped=str(absence), problem=problem.name)
         return
     objective = Objective(X, y, problem.C)
+    if record.data.get("minimum") is None and not find_minimum(record, problem, objective, until):
+        return
     describe_problem(record, problem, objective)
     n_rows, n_columns = X.shape
     shape = Shape(n_rows, n_columns, objective.n_classes, sp.issparse(X), problem.C)
@@ -135,29 +137,44 @@ def run_problem(
                 print(f"{problem.name}, round {number + 1}: {record.line(solver.name)}", flush=True)
 
 
+def find_minimum(record: Record, problem: Problem, objective: Objective, until: float) -> bool:
+    """Record the minimum; False where time was up. Steps are kept: the next run goes on there."""
+    kept = ROOT / "build" / "logreg-minimum" / f"{record.path.parent.name}-{problem.name}.npz"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+
+    def watch(line: str, at: Coefficients) -> None:
+        print(f"{problem.name}: minimum, {line}", flush=True)
+        np.savez(kept, coef=at.coef, intercept=at.intercept)
+        if time.monotonic() > until:
+            raise TimeoutError
+
+    start = None
+    if kept.exists():
+        with np.load(kept) as parts:
+            start = Coefficients(parts["coef"], parts["intercept"])
+    try:
+        found = minimise(objective, start, watch)
+    except TimeoutError:
+        return False
+    kept.unlink()
+    record.update(minimum=found.value, minimum_decrement=found.decrement)
+    return True
+
+
 def describe_problem(record: Record, problem: Problem, objective: Objective) -> None:
-    """Record what the problem is and, the first time, its minimum."""
+    """Record what the problem is, and on what machine."""
     X = objective.X
-    entries = int(X.nnz) if sp.issparse(X) else X.shape[0] * X.shape[1]
-    about: dict[str, Any] = {
-        "problem": problem.name,
-        "skipped": None,
-        "about": problem.dataset.about,
-        "rows": X.shape[0],
-        "columns": X.shape[1],
-        "classes": objective.n_classes,
-        "entries": entries,
-        "C": f"{problem.C:g}",
-        "null": objective.null,
-        "machine": describe(["numpy", "scipy"])[0],
-    }
-    if record.data.get("minimum") is None:
-        start = time.perf_counter()
-        found = minimise(objective, lambda line: print(f"{problem.name}: {line}", flush=True))
-        about["minimum"] = found.value
-        about["minimum_decrement"] = found.decrement
-        about["minimum_seconds"] = round(time.perf_counter() - start, 1)
-    record.update(**about)
+    record.update(
+        problem=problem.name,
+        skipped=None,
+        about=problem.dataset.about,
+        rows=X.shape[0],
+        columns=X.shape[1],
+        classes=objective.n_classes,
+        C=f"{problem.C:g}",
+        null=objective.null,
+        machine=describe(["numpy", "scipy"])[0],
+    )
 
 
 if __name__ == "__main__":
