@@ -270,6 +270,7 @@ USAGE = {
     "hidden": (["fit", "x.csv", "--target", "y", "--hidden", "3,x"], "whole numbers above 0"),
     "mle": (["fit", "x.csv", "--target", "y", "--hidden", "3", "--mle"], "without --hidden"),
     "C": (["fit", "x.csv", "--target", "y", "--C", "-1"], "--C -1: it is a number above 0"),
+    "cv": (["fit", "x.csv", "--target", "y", "--cv", "--C", "2"], "--cv chooses C, so it goes"),
     "nan": (["fit", "x.csv", "--target", "y", "--C", "nan"], "it is a number above 0"),
     "size": (["fit", "x.csv", "--target", "y", "--test-size", "1"], "from 0 to below 1"),
     "test": (["fit", "x", "--target", "y", "--test-size", ".1", "--test", "z"], "choose one"),
@@ -517,3 +518,15 @@ def test_predictions_stream(run, saved, tmp_path):
         with open(out) as written:
             assert sum(1 for _ in written) == 344 * times + 1
     assert peaks[1] - peaks[0] < 20.0
+
+
+def test_the_penalty_is_chosen_by_rows_left_out(run):
+    found = json.loads(run("fit", PENGUINS, "--target", "species", "--cv", "--json")[1])
+    tried = found["cv"]
+    assert [one["C"] for one in tried] == pytest.approx(np.logspace(-4, 4, 10))
+    best = min(tried, key=lambda one: one["log_loss"])
+    assert tried[0]["log_loss"] > 1.0 > best["log_loss"] + 10.0 * best["error"]
+    fixed = json.loads(run("fit", PENGUINS, "--target", "species", "--C", best["C"], "--json")[1])
+    assert fixed["coefficients"] == found["coefficients"] and fixed["cv"] is None
+    out = run("fit", PENGUINS, "--target", "species", "--cv")[1]
+    assert f"penalty C = {best['C']:g}" in out and "the best of 10 from 0.0001 to 10000" in out

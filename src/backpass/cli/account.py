@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from backpass.cli import coefficients, words
+from backpass.cli.choosing import Tried
 from backpass.cli.request import FitRequest
 from backpass.cli.terminal import peak_memory_mb, results
 from backpass.metrics import Scores
@@ -29,6 +31,7 @@ class Fit:
     seconds: float
     fingerprint: str
     recorder: Any = None
+    tried: Sequence[Tried] = ()
 
     @property
     def scores(self) -> tuple[Scores, Scores | None, Scores | None]:
@@ -84,6 +87,16 @@ def facts(fitted: Fit) -> list[tuple[str, str]]:
     if gaps:
         said.append(("missing", _cut(gaps, 6) + "; filled in, and marked in columns of their own"))
     said.append(("model", _model_words(request, model)))
+    if fitted.tried:
+        chosen = min(fitted.tried, key=lambda one: one.log_loss)
+        ends = f"{fitted.tried[0].C:g} to {fitted.tried[-1].C:g}"
+        said.append(
+            (
+                "choice of C",
+                f"the best of {len(fitted.tried)} from {ends} in five folds: log-loss "
+                f"{chosen.log_loss:.4f} ± {chosen.error:.4f} on rows left out",
+            )
+        )
     return said
 
 
@@ -160,6 +173,7 @@ def as_document(fitted: Fit) -> dict[str, Any]:
         if linear
         else None,
         "intercepts": model.intercept_.tolist() if linear else None,
+        "cv": [asdict(one) for one in fitted.tried] or None,
         "left_out": dict(model.encoding_.dropped),
         "warnings": fitted.notes,
         "model": None if request.out is None else str(request.out),

@@ -73,6 +73,9 @@ def fit(
     c: Annotated[
         float | None, typer.Option("--C", help="Inverse strength of the penalty. (default 1)")
     ] = None,
+    cv: Annotated[
+        bool, typer.Option("--cv", help="Choose C by the log-loss of rows left out, in five folds.")
+    ] = False,
     mle: Annotated[bool, typer.Option("--mle", help="Maximum likelihood: no penalty.")] = False,
     hidden: Annotated[
         str | None,
@@ -124,6 +127,7 @@ def fit(
             test=test,
             test_size=test_size,
             C=c,
+            cv=cv,
             mle=mle,
             hidden=hidden,
             categorical=categorical,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from backpass.cli import report, words
 from backpass.cli.account import Fit, as_document, describe
+from backpass.cli.choosing import Tried, choose
 from backpass.cli.measuring import measured
 from backpass.cli.report import fingerprint
 from backpass.cli.request import FitRequest
@@ -59,7 +61,7 @@ def fit(request: FitRequest) -> Fit:
     rows, held_out = _read(request, notes, silent)
     try:
         with progress(f"fitting {rows.n_rows:,} rows", silent), collected_warnings(notes):
-            model, recorder = _fitted(request, rows)
+            model, recorder, tried = _fitted(request, rows)
     except DataError as error:
         raise error.in_file(request.data) from None
     with progress("measuring", silent):
@@ -86,7 +88,8 @@ def fit(request: FitRequest) -> Fit:
         None if test_scores is None else test_scores.to_document(),
     )
     seconds = time.perf_counter() - started
-    return Fit(request, model, train, test, trivial, notes, seconds, fingerprint(rows), recorder)
+    said = (notes, seconds, fingerprint(rows), recorder, tried)
+    return Fit(request, model, train, test, trivial, *said)
 
 
 def _refuse_bad_place(out: Path | None) -> None:
@@ -136,8 +139,10 @@ def _read(
     return kept, held_out
 
 
-def _fitted(request: FitRequest, rows: StoredTable) -> tuple[Any, Recorder | None]:
-    """Fit the model that was asked for; with what a report wants to know of a training."""
+def _fitted(request: FitRequest, rows: StoredTable) -> tuple[Any, Recorder | None, Sequence[Tried]]:
+    """Fit the model that was asked for; with what is to be said of its training and choice."""
+    from sklearn.base import clone
+
     from backpass.estimators import LogisticRegression, MLPClassifier
 
     if request.hidden is None:
@@ -147,7 +152,11 @@ def _fitted(request: FitRequest, rows: StoredTable) -> tuple[Any, Recorder | Non
             class_weight=request.class_weight,
             missing=request.missing,
         )
-        return model.fit(Dataset(None, rows, {})), None
+        tried: list[Tried] = []
+        if request.cv:
+            C, tried = choose(lambda: clone(model), rows, request.seed, request.data)
+            model.set_params(C=C)
+        return model.fit(Dataset(None, rows, {})), None, tried
     # A perceptron's steps depend on its inputs' units, so here the encoding itself standardises.
     # They take rows in any order, so these are written out.
     given = prepare(rows, request.missing or "indicator", None, request.standardize)
@@ -166,4 +175,4 @@ def _fitted(request: FitRequest, rows: StoredTable) -> tuple[Any, Recorder | Non
     network.encoding_ = given.encoding
     network.n_features_in_ = len(rows.columns)
     network.feature_names_in_ = np.array(rows.names, dtype=object)
-    return network, recorder
+    return network, recorder, ()

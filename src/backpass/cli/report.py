@@ -99,7 +99,7 @@ def _columns(encoding: Any) -> list[tuple[str, str]]:
 def _coefficients(model: Any) -> list[dict[str, Any]]:
     """List coefficients; intervals where the fit is of maximum likelihood and has them."""
     listed = [c.to_document() | {"of": c.of} for c in coefficients.coefficients(model)]
-    intervals = _intervals(model) if np.isinf(model.C) else {}
+    intervals = _intervals(model) if np.isinf(model.C) and model.converged_ else {}
     return [c | {"interval": intervals.get((c["of"], c["name"]))} for c in listed]
 
 

@@ -22,6 +22,7 @@ class FitRequest:
     test: Path | None = None
     test_size: float = 0.2
     C: float | None = None
+    cv: bool = False
     hidden: tuple[int, ...] | None = None
     categorical: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
@@ -74,6 +75,8 @@ def _refuse_contradictions(
         raise typer.BadParameter("--mle is the fit without penalty, so it takes no --C")
     if mle and hidden is not None:
         raise typer.BadParameter("--mle is for the model without --hidden layers")
+    if options["cv"] and (mle or hidden is not None or options["C"] is not None):
+        raise typer.BadParameter("--cv chooses C, so it goes with no --C, --mle or --hidden")
     if options["C"] is not None and not options["C"] > 0.0:
         raise typer.BadParameter(f"--C {options['C']:g}: it is a number above 0")
     if test_size is not None and not 0.0 <= test_size < 1.0:
