@@ -376,7 +376,7 @@ class Cells(HTMLParser):
 def test_tables_show_the_same_numbers_in_every_form():
     X, y = simulated(3)
     X = X.rename(columns={"age": "age_<&>"})
-    X["pay"] = 1e6 * X["dose"] ** 2 * X["dose"] / 1e-3 + 7e4  # errors of 1e-5 need more decimals
+    X["pay"] = 7e4 + 3e4 * np.sin(np.arange(len(X)))  # errors of 1e-5 need more decimals
     model = bp.LogisticRegression(C=np.inf).fit(X, y)
     found = model.summary()
     text = str(found)
