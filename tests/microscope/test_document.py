@@ -15,6 +15,7 @@ from tests.microscope import models
 from tests.oracles.cases import draw, networks
 
 import backpass as bp
+from backpass.check.derivations import derivation
 from backpass.microscope.document import as_script_json, chosen_rows, document, short_name
 from backpass.microscope.page import SCRIPTS, asset, page
 from backpass.microscope.rules import RULES
@@ -84,6 +85,20 @@ def test_rules_are_checked_and_a_wrong_one_is_told():
     assert right["passed"] and right["error"] < 1e-9
     assert loss["passed"] and loss["error"] < 1e-9
     assert not wrong["passed"] and "backward" in wrong["says"]
+
+
+def test_built_in_rules_bring_the_ledgers_verdict(monkeypatch):
+    linear, own, loss = (s["derivation"] for s in document(models.own_layer_trace())["steps"])
+    assert own is None
+    for part, found in ((bp.Linear(2, 3), linear), (bp.CrossEntropyLoss(), loss)):
+        assert found == {"passed": True, "says": derivation(part).says}
+    assert "independent derivation" in linear["says"]
+    # a sum at the end of a Residual is no layer, so it has none
+    steps = document(models.residual_trace())["steps"]
+    assert [s["name"] for s in steps if s["derivation"] is None] == ["Residual: sum"]
+    far = dataclasses.replace(derivation(bp.Tanh()), ulps=5.0, stated=4.0)
+    monkeypatch.setattr("backpass.microscope.document.derivation", lambda part: far)
+    assert not document(models.figure_1_trace())["steps"][0]["derivation"]["passed"]
 
 
 def test_an_own_layer_brings_its_rows_gradients():

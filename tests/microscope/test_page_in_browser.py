@@ -387,11 +387,55 @@ def test_a_joint_pair_says_where_a_half_overflows(opened):
 
 def test_names_are_the_users_and_stay_text(opened):
     page = opened(models.figure_1_trace(), feature_names=HOSTILE, class_names=HOSTILE)
-    assert page.texts(".unit .name")[:2] == HOSTILE
+    assert page.texts(".unit .name")[1] == HOSTILE[1]
+    titles = "return [...document.querySelectorAll('.unit .who')].map((e) => e.title)"
+    assert page.js(titles)[:2] == HOSTILE
     assert page.js("return window.broken ?? null") is None and not page.all("main b")
     for step in range(7):
         page.open(f"#step={step}&pick=d1.1")
         assert HOSTILE[1] in page.text("#inspector")
+
+
+def test_long_names_are_cut_where_they_are_least_missed(opened):
+    names = [f"annual household income in euros={level}" for level in ("low", "high")]
+    page = opened(models.figure_1_trace(), feature_names=names)
+    assert page.texts(".unit .name")[:2] == ["annual hous…in euros=low", "annual hous…n euros=high"]
+    names_shown = "[...document.querySelectorAll('.unit .name')]"
+    clipped = f"return {names_shown}.map((e) => e.scrollWidth > e.clientWidth)"
+    assert not any(page.js(clipped))
+    page.hover('.value[data-pick="d1.1"]')
+    assert names[1] in page.text("#inspector")
+    page = opened(
+        models.figure_1_trace(), feature_names=["passengerClass=1st", "passengerClass=2nd"]
+    )
+    assert page.texts(".unit .name")[:2] == ["passengerClass=1st", "passengerClass=2nd"]
+    assert not any(page.js(clipped))
+
+
+@pytest.mark.parametrize("pixels", [375, 1440])
+def test_numbers_of_every_length_stay_inside_their_boxes(opened, pixels):
+    net = models.figure_1()
+    weights = [-1.2345e-150, 2.3456e-150, -3.4567e-150, -4.5678e-150]
+    X = [[1.2345e-155, -2.3456e-153], [-1.7654e-39, 3.4567e17]]
+    trace = net.trace([*weights, 0.0, 0.0], X, [0, 1])
+    page = opened(trace)
+    page.width(pixels)
+    page.open("#versus=1")
+    assert "−2.346×10⁻¹⁵³" in page.texts(".num")
+    outside = """
+        return [...document.querySelectorAll('.num, .versus, .cell span')].filter((e) => {
+          const text = document.createRange(), card = e.closest('.unit, .cell');
+          text.selectNodeContents(e);
+          const inner = text.getBoundingClientRect(), box = card.getBoundingClientRect();
+          return inner.left < box.left + 3 || inner.right > box.right - 3;
+        }).map((e) => e.textContent)"""
+    assert page.js(outside) == []
+    # columns move apart, they do not cover each other
+    apart = """
+        const columns = [...document.querySelectorAll('.column')];
+        const boxes = columns.map((e) => e.getBoundingClientRect());
+        return boxes.slice(1).every((box, at) => box.left - boxes[at].right >= 71)"""
+    assert page.js(apart)
 
 
 def test_tables_hold_every_number(opened):
@@ -413,6 +457,11 @@ def test_badges_say_that_rules_were_checked(opened):
     page = opened(models.own_layer_trace())
     assert len(page.texts(".badge")) == 3
     assert all(text.startswith("✓ checked") for text in page.texts(".badge"))
+    # the first and the last are the package's own, which the derivation ledger knows
+    assert page.texts(".badge .derived") == ["✓ derived", "✓ derived"]
+    page.js("document.querySelector('#tables .checks').closest('details').open = true")
+    told = page.texts("#tables .checks tbody td:last-child")
+    assert "independent derivation" in told[0] and told[1] == "none: a sum, or a rule of your own"
 
 
 @pytest.mark.parametrize("make", [models.figure_1_trace, models.residual_trace, few_wide_rows])

@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from backpass.layers import Linear
+from backpass.check.derivations import derivation
+from backpass.layers import Layer, Linear
+from backpass.losses import Loss
 from backpass.microscope.badges import badge
 from backpass.microscope.jacobians import form_of, jacobians
 from backpass.microscope.names import Names, level_names, row_labels
@@ -137,8 +139,16 @@ def step_document(trace: Trace, L: int, rows: NDArray[np.intp]) -> dict[str, Any
         },
         "parameters": [] if step is None else parameter_documents(trace, L, rows),
         "check": {"passed": check.passed, "error": check.error, "says": check.says},
-        "derivation": None,  # the independent derivation's verdict has its place here
+        "derivation": None if part is None else derivation_document(part),
     }
+
+
+def derivation_document(part: Layer | Loss) -> dict[str, Any] | None:
+    """Say how far a built-in rule is from the independent derivation; None for any other."""
+    found = derivation(part)
+    if found is None:
+        return None
+    return {"passed": found.ulps <= found.stated, "says": found.says}
 
 
 def parameter_documents(trace: Trace, L: int, rows: NDArray[np.intp]) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ function valueButton(kind, L, i, most) {
 function unitCard(L, i, most) {
   const name = trace.names(L)?.[i] ?? (L === trace.last ? `cost of row ${state.row}` : null);
   return h("div", { class: "unit", "data-unit": `${L}.${i}` },
-    h("div", { class: "who", title: name ?? "" }, symbol(zSymbol(L, i)), name && h("span", { class: "name" }, name)),
+    h("div", { class: "who", title: name ?? "" }, symbol(zSymbol(L, i)), name && h("span", { class: "name" }, shortened(name))),
     valueButton("z", L, i, most.z),
     valueButton("delta", L, i, most.delta));
 }
@@ -93,8 +93,8 @@ function badgeOf(step) {
   const { passed, error, says } = step.check;
   const derived = step.derivation;
   const text = !passed ? "✗ rule fails" : error === null ? "rule not seen here" : `✓ checked${error === 0 ? "" : `, ${brief(error)}`}`;
-  return h("span", { class: `badge${passed ? (error === null ? " unseen" : "") : " bad"}`, title: says + (derived ? ` ${derived.says}` : "") },
-    text, derived ? (derived.passed ? " · derived ✓" : " · derived ✗") : "");
+  return h("span", { class: `badge${!passed || derived?.passed === false ? " bad" : error === null ? " unseen" : ""}`, title: says + (derived ? ` ${derived.says}` : "") },
+    text, derived && h("span", { class: "derived" }, derived.passed ? "✓ derived" : "✗ not as derived"));
 }
 
 function layerHead(L) {
@@ -116,16 +116,16 @@ function layerHead(L) {
       h("span", { class: on && !way.forward ? "now" : "" }, "⟵ δ")));
 }
 
-// Columns stand as far apart as the window allows, within reason.
-function roomBetween() {
-  const columns = trace.levels.reduce((sum, _, at) => sum + (folded(at + 1) ? 184 : 138), 0);
+// Columns are as wide as their numbers and names; they stand as far apart as the window then allows.
+function spread(net) {
+  const tracks = getComputedStyle(net).gridTemplateColumns.split(" ").map(parseFloat);
+  const columns = tracks.reduce((sum, width, at) => sum + (at % 2 ? 0 : width), 0);
   const room = document.getElementById("main").clientWidth - 96 - columns;
-  return Math.round(Math.max(72, Math.min(132, room / (trace.last - 1))));
+  net.style.setProperty("--between", `${Math.round(Math.max(72, Math.min(132, room / (trace.last - 1))))}px`);
 }
 
 function drawNetwork() {
-  const gap = `${roomBetween()}px`;
-  const net = h("div", { class: "net", style: `grid-template-columns:${Array.from({ length: trace.last }, () => "max-content").join(` ${gap} `)}` });
+  const net = h("div", { class: "net", style: `grid-template-columns:${Array.from({ length: trace.last }, () => "max-content").join(" var(--between, 72px) ")}` });
   for (let L = 1; L <= trace.last; L++) {
     const most = {
       z: levelValues("z", L, slot()).reduce((top, x) => (Number.isFinite(x) ? Math.max(top, Math.abs(x)) : top), 0),

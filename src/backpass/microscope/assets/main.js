@@ -114,6 +114,7 @@ function draw() {
       inspectorPanel()),
     trainingPanel(), tablesPanel(),
   ].filter(Boolean));
+  spread(net);
   stage.scrollLeft = scrolled;
   showLayer(stage);
   document.querySelectorAll("#tables details").forEach((details, place) => { details.open = opened[place] ?? false; });

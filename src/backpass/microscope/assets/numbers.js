@@ -43,5 +43,11 @@ const counted = (n, one, many) => `${n.toLocaleString("en").replaceAll(",", "\u2
 // Whole numbers of any length, as text, in groups of three.
 const grouped = (text) => text.replace(/\B(?=(\d{3})+$)/g, "\u202f");
 
+// A long name without its middle: names of levels differ at the end, names of columns at the start.
+function shortened(name) {
+  const signs = [...name];
+  return signs.length <= 24 ? name : `${signs.slice(0, 11).join("")}…${signs.slice(-12).join("")}`;
+}
+
 const escaped = (text) =>
   String(text).replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);

@@ -11,7 +11,7 @@ function tablesPanel() {
   const checks = h("details", {}, h("summary", {}, "Checks of the rules"), h("div", { class: "scroller" }, h("table", { class: "checks" },
     h("thead", {}, h("tr", {}, h("th", {}, "layer"), h("th", {}, "against differences of its map"), h("th", {}, "independent derivation"))),
     h("tbody", {}, trace.steps.map((step) => h("tr", {}, h("th", { scope: "row" }, step.name),
-      h("td", { style: "white-space:normal" }, step.check.says), h("td", {}, step.derivation?.says ?? "not attached")))))));
+      h("td", { style: "white-space:normal" }, step.check.says), h("td", {}, step.derivation?.says ?? "none: a sum, or a rule of your own")))))));
   panel.append(checks);
   return panel;
 }
