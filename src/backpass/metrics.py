@@ -138,7 +138,7 @@ def _area(positive: NDArray[np.bool_], own: Rows, weight: Rows | None) -> float:
     return area(hits, misses)
 
 
-def area(hits: Rows, misses: Rows) -> float:
+def area(hits: NDArray, misses: NDArray) -> float:
     """Return the area under the ROC curve from weights by rising score; nan without both kinds."""
     pairs = hits.sum() * misses.sum()
     if pairs == 0.0:
