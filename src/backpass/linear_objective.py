@@ -283,7 +283,12 @@ class LinearObjective:
         if self.n_outputs == 1:
             ones = float(self.y.sum() if self.weight is None else self.y @ self.weight)
             return np.array([self.total_weight - ones, ones])
-        return np.bincount(self.y, self.weight, minlength=self.n_outputs).astype(np.float64)
+        if self.weight is not None:
+            return np.bincount(self.y, self.weight, minlength=self.n_outputs).astype(np.float64)
+        counts = np.zeros(self.n_outputs, dtype=np.int64)
+        for places in self.rows.cuts(1):  # y may be a column that is read block by block
+            counts += np.bincount(self.y[places], minlength=self.n_outputs)
+        return counts.astype(np.float64)
 
     def dual_terms(
         self, u: Vector, share: float, constant: Vector, shrink: float
