@@ -135,6 +135,14 @@ def test_recursion_cost_grows_by_levels_where_paths_multiply():
     assert sum(path.product for path in paths.paths) == pytest.approx(paths.total, rel=1e-9)
 
 
+def test_counts_are_exact_at_any_depth():
+    layers = [layer for _ in range(40) for layer in (bp.Linear(10, 10), bp.Tanh())]
+    net = bp.Network(layers, bp.CrossEntropyLoss())
+    counts = net.trace(net.init(0), np.ones((1, 10)), [0]).count_paths("0.weight")
+    assert counts.n_paths == 10**80
+    assert counts.multiplications == 10**80 * 80
+
+
 def test_residuals_add_paths_around_the_chain():
     net = bp.Network([bp.Linear(2, 2), bp.Residual(bp.Tanh())], bp.CrossEntropyLoss())
     trace = net.trace(net.init(0), np.ones((1, 2)), [0])

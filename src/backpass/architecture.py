@@ -105,6 +105,8 @@ def _layer_from(plain: Any, where: str, own: dict[str, Any], depth: int = 0) -> 
             return Residual(
                 *(_layer_from(layer, where, own, depth + 1) for layer in inner["residual"])
             )
+        except DocumentError:  # of a layer inside, which has said where
+            raise
         except ValueError as error:
             raise DocumentError(f"{where}: {error}") from None
     is_own = type(plain) is dict and "own" in plain

@@ -305,8 +305,9 @@ class Trace:
             through = len(self.steps) < L or self.steps[L - 1].layer is not None
             # A layer joins every unit to every unit of the next level; a sum joins like to like.
             onward, ahead = paths[L + 1], paths[L + 1] + arrows[L + 1]
-            paths[L] = np.full(width, sum(onward)) if through else onward.copy()
-            arrows[L] = np.full(width, sum(ahead)) if through else ahead
+            # Python's integers throughout: int64 ends at 9e18 paths, which 19 levels of 10 reach.
+            paths[L] = np.full(width, sum(onward), dtype=object) if through else onward.copy()
+            arrows[L] = np.full(width, sum(ahead), dtype=object) if through else ahead
             if len(self.steps) >= L:
                 for join in self.steps[L - 1].also_feeds:
                     paths[L] = paths[L] + paths[join + 2]
