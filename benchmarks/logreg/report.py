@@ -108,7 +108,6 @@ def headline(records: list[Record]) -> list[str]:
         seconds = None if ours is None else min(ours["seconds"])
         if seconds is not None and peer is not None:
             ratios[record.data["problem"]] = seconds / peer[0]
-        claims = (ours or {}).get("claims") or {}
         cells = [
             record.data["problem"],
             ms(seconds),
@@ -117,11 +116,19 @@ def headline(records: list[Record]) -> list[str]:
             "none" if peer is None else peer[1],
             ms(peer and peer[0]),
             f"{ratios[record.data['problem']]:.2f}" if record.data["problem"] in ratios else "–",
-            f"{claims['gap'] / record.data['null']:.1e}" if "gap" in claims else "–",
+            proof(claims["gap"] / record.data["null"], record.gap(ours))
+            if ours and claims
+            else "–",
             "–" if ours is None else show_gap(record.gap(ours)),
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return [*lines, "", summary(ratios)]
+
+
+def proof(record: Record, step: dict[str, Any]) -> str:
+    """Return the proven gap; say loudly where it is below the true one by more than rounding."""
+    proven = step["claims"]["gap"] / record.data["null"]
+    return f"{proven:.1e}" + (" **too small**" if proven < record.gap(step) - 1e-13 else "")
 
 
 def summary(ratios: dict[str, float]) -> str:
@@ -164,6 +171,8 @@ def failures(records: list[Record]) -> list[str]:
                 refused.setdefault(entry["refused"], []).append(name)
             elif record.reached(solver.name, HEADLINE) is None:
                 short.append(f"{name} ({ending(record, solver.name)})")
+        if not any(solver.name in record.data["solvers"] for record in records):
+            continue
         parts = [", ".join(short)] if short else []
         parts += [f"not for {', '.join(names)}: {why}" for why, names in refused.items()]
         lines.append(f"* {solver.name}: {'; '.join(parts) or 'reaches it everywhere'}.")
@@ -261,7 +270,7 @@ def show_gap(gap: float) -> str:
     """Return a gap in words fit for a table: below 1e-14 all is rounding."""
     if not np.isfinite(gap):
         return "none"
-    return f"{gap:.0e}" if gap >= 1e-14 else "< 1e-14"
+    return f"{gap:.1e}" if gap >= 1e-14 else "< 1e-14"
 
 
 if __name__ == "__main__":
