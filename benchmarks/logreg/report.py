@@ -116,9 +116,7 @@ def headline(records: list[Record]) -> list[str]:
             "none" if peer is None else peer[1],
             ms(peer and peer[0]),
             f"{ratios[record.data['problem']]:.2f}" if record.data["problem"] in ratios else "–",
-            proof(claims["gap"] / record.data["null"], record.gap(ours))
-            if ours and claims
-            else "–",
+            "–" if ours is None else proof(record, ours),
             "–" if ours is None else show_gap(record.gap(ours)),
         ]
         lines.append("| " + " | ".join(cells) + " |")
