@@ -140,3 +140,10 @@ def test_a_row_without_a_label_is_named(make, labels, shown):
 def test_labels_of_several_kinds_are_refused_where_they_have_no_order(make):
     with pytest.raises(ValueError, match=r"several kinds, such as 1 \(int\) and 'a' \(str\)"):
         make().fit(X[:3], np.array(["a", 1, "a"], dtype=object))
+
+
+def test_a_network_says_that_it_takes_no_dataset(tmp_path):
+    FRAME.assign(y=y).to_csv(tmp_path / "rows.csv", index=False)
+    dataset = bp.open_dataset(tmp_path / "rows.csv", target="y")
+    with pytest.raises(ValueError, match="a dataset in files, which LogisticRegression reads"):
+        network().fit(dataset)

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from backpass.estimators.base import NetworkClassifier
 from backpass.estimators.callbacks import Callback
+from backpass.estimators.datasets import is_dataset
 from backpass.estimators.inputs import (
     check_lengths,
     is_table,
@@ -153,9 +154,16 @@ class MLPClassifier(NetworkClassifier):
         self.callbacks = callbacks
         self.network = network
 
-    def fit(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> MLPClassifier:
+    def fit(
+        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+    ) -> MLPClassifier:
         """Train on X (n_rows, n_features), y (n_rows,) or (n_rows, n_labels) of 0 and 1."""
         check_parameters(self)
+        if is_dataset(X):
+            raise ValueError(
+                "X is a dataset in files, which LogisticRegression reads block by block; a network "
+                "takes arrays and tables, so read it into one (pandas, polars, pyarrow)."
+            )
         resume = self.warm_start and hasattr(self, "theta_")
         before = self.classes_ if resume else None
         rows, multilabel = self._read(X, y, sample_weight, learn_columns=not resume)
@@ -226,7 +234,7 @@ class MLPClassifier(NetworkClassifier):
     def _read(
         self,
         X: Any,
-        y: ArrayLike,
+        y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         learn_columns: bool,
         classes: ArrayLike | None = None,
