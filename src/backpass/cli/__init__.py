@@ -48,6 +48,8 @@ def _run(arguments: Sequence[str] | None) -> int:
         _say(f"{problem}; see `{command} --help`.")
         return 2
     sys.stdout.flush()
+    if status == 130:  # what newer versions of Typer make of Ctrl-C, without a word
+        raise KeyboardInterrupt
     return status if isinstance(status, int) else 0
 
 
