@@ -32,7 +32,6 @@ from logreg.datasets import Absent, spambase
 from logreg.minimum import minimise
 from logreg.objective import Coefficients, Objective
 from logreg.solvers import SOLVERS, Shape, Solver
-from machine import describe
 
 RESULT = Path(__file__).parent / "results" / "units.md"
 LIMIT = 20.0  # seconds per fit
@@ -213,7 +212,7 @@ def write_report(results: dict[str, list[dict[str, Any]]]) -> list[str]:
         + ". Compared with the exact fit of the data as it was. "
         f"**Bold**: further off than {WRONG:g}; **!**: and no warning was given.",
         "",
-        *describe(packages),
+        *described(packages),
     ]
     for data in dict.fromkeys(data for data, _ in fits):
         places = [i for i, fit in enumerate(fits) if fit[0] == data]
@@ -237,6 +236,16 @@ def write_report(results: dict[str, list[dict[str, Any]]]) -> list[str]:
         if kind in answer
     }
     return [*lines, "", "–: not for this solver, or failed.", *sorted(f"* {r}" for r in reasons)]
+
+
+def described(packages: list[str]) -> list[str]:
+    """Describe the machine in the environment of the fits, which is not this process's own."""
+    code = f"from machine import describe; print(*describe({packages!r}), sep=chr(10))"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, env=environment(), cwd=Path(__file__).parent, stdout=subprocess.PIPE, check=True
+    )
+    return done.stdout.decode().splitlines()
 
 
 def cell(answer: dict[str, Any], key: str) -> str:
