@@ -78,3 +78,24 @@ def test_max_iter_is_obeyed_and_said():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert np.isfinite(model.gap_)
+
+
+def test_a_subsample_that_is_separable_does_not_lead_the_fit_away():
+    """Every stride of 2 or more sees a column that tells the classes apart; all rows do not."""
+    X, y = gaussian(20_000, 4)
+    tell = np.where(np.arange(len(X)) % 2 == 0, 2.0 * y - 1.0, 0.0)
+    tell[1::2] = np.where(np.random.default_rng(0).uniform(size=10_000) < 0.5, 1.0, -1.0) * 50.0
+    X = np.column_stack([X, tell])
+    for C in (1.0, np.inf):
+        model = bp.LogisticRegression(C=C).fit(X, y)
+        assert model.converged_
+        assert model.objective_ < model.null_objective_
+        assert model.passes_ < 30.0
+
+
+def test_a_warm_start_skips_the_subsamples():
+    X, y = gaussian(60_000, 6)
+    model = bp.LogisticRegression(warm_start=True).fit(X, y)
+    again = model.fit(X, y)
+    assert again.n_iter_ <= 1
+    assert again.passes_ <= 2.1

@@ -251,7 +251,9 @@ class LogisticRegression(Statistics, NetworkClassifier):
         solver = self._chosen_solver(objective)
         outcome: Outcome
         if solver == "newton":
-            stages = staged.strides(objective.rows.n_rows, objective.view.width)
+            # A start from an earlier fit is better than what a subsample would make of it.
+            cold = before is None or before.shape != (problem.network.n_parameters,)
+            stages = staged.strides(objective.rows.n_rows, objective.view.width) if cold else []
             freedom = objective.view.width * max(objective.n_outputs - 1, 1)
             outcome = staged.minimise(
                 objective,
@@ -261,6 +263,8 @@ class LogisticRegression(Statistics, NetworkClassifier):
                 certifier.asked_below,
                 certifier.with_curvature,
                 self.max_iter,
+                # without an intercept the start is 0, which is the null model too
+                known=problem.null_objective if cold else np.inf,
             )
         elif solver in ("lbfgs", "newton-cg"):
             method = preconditioned if solver == "lbfgs" else newton_cg

@@ -62,19 +62,26 @@ def minimise(
     target: float,
     enough: Enough,
     max_iter: int,
+    known: float = np.inf,
 ) -> Outcome:
     """Minimise from u through the stages, then on all rows until `enough` is content.
 
     freedom: parameters that the data determine, d̃ (k - 1); a stage's statistical gap is half of it,
     times the stride, by which a row of the subsample counts.
     target: the gap that `enough` will ask about; it is asked where ½ ∇ᵀH⁻¹∇ falls below it.
+    known: the objective at u. A subsample whose classes are separable, as those of all rows are
+    not, sends its estimates far away; where that makes all rows worse off than u, they begin at u.
     """
-    n_iter, curved, gap = 0, None, np.inf
+    start, n_iter, curved, gap = u, 0, None, np.inf
     for stride in stages:
         gap = freedom * stride / 2.0
         u, curved, steps = _stage(objective, u, stride, STATISTICAL * gap, max_iter - n_iter)
         n_iter += steps
-    return _Polish(objective, target, enough, max_iter).run(u, curved, n_iter, UNUSUAL * gap)
+    here = objective.evaluate(u, curvature=curved is None)
+    if not here.value <= known:
+        here, curved = objective.evaluate(start, curvature=True), None
+    polish = _Polish(objective, target, enough, max_iter, curved or here)
+    return polish.run(here, n_iter, UNUSUAL * gap)
 
 
 def _stage(
@@ -102,15 +109,22 @@ def _stage(
 class _Polish:
     """Steps on all rows, by the curvature at hand and L-BFGS pairs, until a proof will do."""
 
-    def __init__(self, objective: Staged, target: float, enough: Enough, max_iter: int) -> None:
+    def __init__(
+        self,
+        objective: Staged,
+        target: float,
+        enough: Enough,
+        max_iter: int,
+        curved: Evaluation,
+    ) -> None:
         self.objective, self.target = objective, target
         self.enough, self.max_iter = enough, max_iter
+        self.before = 0.0  # the squared decrement before the last step; 0 where that is not known
+        self._adopt(curved)
 
-    def run(self, u: Vector, curved: Evaluation | None, n_iter: int, unusual: float) -> Outcome:
-        here = self.objective.evaluate(u, curvature=curved is None)
-        self._adopt(curved or here)
-        squared = self._squared(here)
-        if self.curved is not here and 0.5 * squared > unusual:
+    def run(self, here: Evaluation, n_iter: int, unusual: float) -> Outcome:
+        """Go on from `here`; unusual: half a squared decrement that distrusts the curvature."""
+        if self.curved is not here and 0.5 * self._squared(here) > unusual:
             here = self._refresh(here)
         while True:
             squared = self._squared(here)
@@ -178,5 +192,3 @@ class _Polish:
     def _adopt(self, curved: Evaluation) -> None:
         self.curved, self.factor = curved, self.objective.factor(curved)
         self.pairs: list[Pair] = []
-        if not hasattr(self, "before"):
-            self.before = 0.0
