@@ -11,7 +11,7 @@ from backpass.cli import saved, words
 from backpass.cli.measuring import measured
 from backpass.cli.rows import TextForm, read_rows
 from backpass.cli.terminal import reading, results, warn
-from backpass.modelfile import FitRecord, ModelFileError
+from backpass.modelfile import FitRecord
 
 
 def run(
@@ -22,11 +22,7 @@ def run(
     with reading(f"measuring on {data.name}", silent=as_json) as told:
         model = saved.open_model(model_path)
         record: FitRecord | None = getattr(model, "fit_record_", None)
-        column = target or (None if record is None else record.target)
-        if column is None:
-            raise ModelFileError(
-                f"{model_path.name}: does not say which column it predicts; name it with --target."
-            )
+        column = saved.target_column(model, model_path, target)
         rows = read_rows(
             data,
             column,

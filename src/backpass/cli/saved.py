@@ -31,3 +31,14 @@ def missing_values(model: Any) -> tuple[str, ...]:
     """Return the markers of missing values of the file that a model was fitted on."""
     record = getattr(model, "fit_record_", None)
     return MISSING_VALUES if record is None else record.missing_values
+
+
+def target_column(model: Any, path: Path, given: str | None) -> str:
+    """Return the column a model predicts, the one given or the fit's; ModelFileError for neither."""
+    record = getattr(model, "fit_record_", None)
+    column = given or (None if record is None else record.target)
+    if column is None:
+        raise ModelFileError(
+            f"{path.name}: does not say which column it predicts; name it with --target."
+        )
+    return column

@@ -12,7 +12,6 @@ from backpass.cli.rows import read_labelled
 from backpass.cli.terminal import progress, results, warn
 from backpass.data.errors import DataError
 from backpass.data.labels import places_of
-from backpass.modelfile import FitRecord, ModelFileError
 
 
 def run(
@@ -21,12 +20,7 @@ def run(
     """Write the page; row and others count records from 1, as messages do."""
     with progress(f"tracing a row of {data.name}"):
         model = saved.open_model(model_path)
-        record: FitRecord | None = getattr(model, "fit_record_", None)
-        column = target or (None if record is None else record.target)
-        if column is None:
-            raise ModelFileError(
-                f"{model_path.name}: does not say which column it predicts; name it with --target."
-            )
+        column = saved.target_column(model, model_path, target)
         rows = read_labelled(
             data,
             column,

@@ -345,6 +345,11 @@ class LogisticRegression(Statistics, NetworkClassifier):
     def _complaint(self, reason: str) -> str:
         if reason == "max_iter":
             remedy = f"raise max_iter, {self.max_iter} now, or tol, {self.tol:g} now"
+        elif np.isinf(self.C) and self.gap_ < 0.5 * self.objective_:  # an optimum is proven
+            remedy = (
+                "rounding keeps the estimates further than 1e-6 standard errors from the optimum: "
+                "take off the mean of columns that are far from 0 for their spread"
+            )
         elif np.isinf(self.C):
             remedy = (
                 "at C=inf the estimates may be infinite (separable classes): use a finite C, or "
