@@ -34,7 +34,7 @@ def missing_values(model: Any) -> tuple[str, ...]:
 
 
 def target_column(model: Any, path: Path, given: str | None) -> str:
-    """Return the column a model predicts, the one given or the fit's; ModelFileError for neither."""
+    """Return the column that a model predicts: the one given, or the fit's."""
     record = getattr(model, "fit_record_", None)
     column = given or (None if record is None else record.target)
     if column is None:
