@@ -12,7 +12,8 @@ from backpass.microscope.latex_formula import MOST_TERMS, Formula, bracketed, nu
 from backpass.microscope.names import Names, level_names, row_labels
 from backpass.microscope.rules import Rule, rule_of
 from backpass.pairs import joint_rule
-from backpass.trace import Path, Trace
+from backpass.paths import Path
+from backpass.trace import Trace
 
 MOST_UNITS = 12  # of a level's table
 MOST_EXAMPLES = 3  # units of a layer whose numbers are put in
