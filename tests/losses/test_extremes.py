@@ -178,3 +178,17 @@ def test_soft_targets(dtype):
         expected = [float(s - q) for s in sigm]
     eps = np.finfo(dtype).eps
     np.testing.assert_allclose(delta[:, 0].astype(float), expected, rtol=0.0, atol=2 * eps)
+
+
+@both_types
+@pytest.mark.parametrize("logit", [0.0, 17.0, 53.0, -53.0])
+def test_the_curvature_of_a_certain_class_keeps_its_digits(dtype, logit):
+    """H of two logits is π₁π₂ · (1, -1; -1, 1): no entry is 0 where a π is 1 to the last bit."""
+    z, exact = np.array([[logit, 0.0]], dtype), mpmath.mpf(float(logit))
+    bend = mpmath.exp(exact) / (1 + mpmath.exp(exact)) ** 2
+    for unit in (0, 1):
+        direction, got = np.zeros_like(z), np.empty_like(z)
+        direction[0, unit] = 1.0
+        bp.CrossEntropyLoss().tangent(z, np.array([0]), direction, got)
+        signs = [1, -1] if unit == 0 else [-1, 1]
+        within_ulps(got[0], [sign * bend for sign in signs], dtype)

@@ -65,8 +65,10 @@ class CrossEntropyLoss(Loss):
 
     def tangent(self, z, y, dot_z, dot_delta_in):
         _, rest = split_off_maximum(z, dot_delta_in)
-        if len(z):
-            np.put_along_axis(dot_delta_in, z.argmax(axis=1)[:, None], 1.0, axis=1)
+        top = z.argmax(axis=1)[:, None]
+        np.put_along_axis(dot_delta_in, top, 1.0, axis=1)
         pi = dot_delta_in / (1.0 + rest)
-        mean = (pi * dot_z).sum(axis=1, keepdims=True)
-        np.multiply(pi, dot_z - mean, out=dot_delta_in)
+        # Seen from the maximum's ż, so that where π is 1 to the last bit -∑_{j≠m} π_j ż_j is left.
+        turn = dot_z - np.take_along_axis(dot_z, top, axis=1)
+        mean = (pi * turn).sum(axis=1, keepdims=True)
+        np.multiply(pi, turn - mean, out=dot_delta_in)
