@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from scipy import sparse
 
 import backpass as bp
 
@@ -113,3 +114,11 @@ def forward(layer: bp.Layer, params, z_in: np.ndarray) -> np.ndarray:
     z_out = np.full((len(z_in), layer.output_width(z_in.shape[1])), np.nan, z_in.dtype)
     layer.forward(params, z_in, z_out)
     return z_out
+
+
+def random_csr(rng, shape, density):
+    """Return a CSR matrix with normal entries at about density · size places, none given twice."""
+    size = int(np.prod(shape))
+    places = np.unique(rng.integers(size, size=int(density * size)))
+    rows, columns = np.unravel_index(places, shape)
+    return sparse.csr_matrix((rng.normal(size=len(places)), (rows, columns)), shape=shape)

@@ -502,10 +502,10 @@ def test_several_files_and_a_store_are_data_too(run, write, tmp_path):
 
 
 def test_predictions_stream(run, saved, tmp_path):
-    """Four times the rows, 25 MB of text more, take no more memory than buffers vary by."""
+    """Four times the rows, 100 MB of text more, take less than half of that in memory."""
     text = Path(PENGUINS).read_text().splitlines(keepends=True)
     peaks = []
-    for times in (400, 1600):  # the first fills a piece already
+    for times in (1600, 6400):  # the first fills a piece already
         path = tmp_path / f"{times}.csv"
         path.write_text(text[0] + "".join(text[1:]) * times)
         probe = (
@@ -518,7 +518,7 @@ def test_predictions_stream(run, saved, tmp_path):
         peaks.append(float(done.stdout))
         with open(out) as written:
             assert sum(1 for _ in written) == 344 * times + 1
-    assert peaks[1] - peaks[0] < 20.0
+    assert peaks[1] - peaks[0] < 50.0
 
 
 def test_the_penalty_is_chosen_by_rows_left_out(run):

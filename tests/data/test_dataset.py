@@ -15,6 +15,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 from scipy import sparse
+from tests.strategies import random_csr
 
 import backpass as bp
 from backpass import streaming
@@ -288,7 +289,7 @@ def svm_text(X, y, first):
 def test_libsvm_text_and_its_store_fit_like_the_matrix(tmp_path, first, monkeypatch):
     monkeypatch.setattr("backpass.data.bytestream.PIECE", 1 << 12)
     rng = np.random.default_rng(5)
-    X = sparse.random_array((4000, 50), density=0.1, format="csr", rng=rng)
+    X = random_csr(rng, (4000, 50), 0.1)
     X[0, 0] = 1.0  # so that both ways of counting use their first index
     X = X.tocsr()
     X.sort_indices()

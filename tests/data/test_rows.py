@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scipy import sparse
+from tests.strategies import random_csr
 
 from backpass.data.rows import DenseRows, SparseRows, View, gram
 
@@ -11,7 +12,7 @@ DOUBLE = np.dtype(np.float64)
 
 def problem(seed=0, shape=(1000, 5)):
     rng = np.random.default_rng(seed)
-    return sparse.random_array(shape, density=0.4, rng=rng).toarray(), rng
+    return random_csr(rng, shape, 0.4).toarray(), rng
 
 
 @pytest.mark.parametrize("stride", [1, 2, 8])

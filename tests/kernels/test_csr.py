@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
+from tests.strategies import random_csr
 
 from backpass.kernels.csr import csr_gram, csr_pull, csr_times
 
 
 def rows(seed=0, shape=(30, 7)):
     rng = np.random.default_rng(seed)
-    X = sparse.random_array(shape, density=0.3, rng=rng, format="csr")
+    X = random_csr(rng, shape, 0.3)
     X.sort_indices()
     return X, rng
 

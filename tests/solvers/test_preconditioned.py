@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy import sparse
+from tests.strategies import random_csr
 
 import backpass as bp
 from backpass.solvers import preconditioned
@@ -43,7 +43,7 @@ def test_wide_rows_are_fitted_and_certified(n_classes):
 
 def test_sparse_rows_wider_than_any_matrix_are_fitted():
     rng = np.random.default_rng(0)
-    X = sparse.random_array((400, 30_000), density=0.001, rng=rng, format="csr")
+    X = random_csr(rng, (400, 30_000), 0.001)
     y = rng.integers(2, size=400)
     model = bp.LogisticRegression().fit(X, y)
     assert model.converged_
