@@ -531,3 +531,12 @@ def test_the_penalty_is_chosen_by_rows_left_out(run):
     assert fixed["coefficients"] == found["coefficients"] and fixed["cv"] is None
     out = run("fit", PENGUINS, "--target", "species", "--cv")[1]
     assert f"penalty C = {best['C']:g}" in out and "the best of 10 from 0.0001 to 10000" in out
+
+
+def test_predictions_do_not_overwrite_the_rows_that_they_are_of(run, saved, tmp_path):
+    rows = tmp_path / "rows.csv"
+    rows.write_text(Path(PENGUINS).read_text())
+    status, out, err = run("predict", saved, rows, "--out", tmp_path / "." / "rows.csv")
+    assert (status, out) == (2, "")
+    assert "is DATA itself" in " ".join(err.split())
+    assert rows.read_text() == Path(PENGUINS).read_text()

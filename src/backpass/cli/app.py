@@ -169,6 +169,8 @@ def predict(
 
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise typer.BadParameter(f"--out {out}: name a .csv or a .parquet file")
+    if out is not None and out.exists() and data.exists() and out.samefile(data):
+        raise typer.BadParameter(f"--out {out} is DATA itself; name another file")
     run(model, data, out, proba, names(id), encoding, decimal)
 
 
