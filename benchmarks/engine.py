@@ -118,7 +118,7 @@ def ours(sizes: list[int], X, y) -> dict[str, Solver]:
     class Unchecked(bp.Network):
         """The same pass, trusting X, y and θ, and not looking for inf and nan afterwards."""
 
-        def _checked(self, theta, X, y=None, sample_weight=None):
+        def _checked(self, theta, X, y=None, sample_weight=None, values=True):
             return theta, Batch(X, y), self._levels
 
         def _refuse_nonfinite(self, *_, **__):

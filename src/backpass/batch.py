@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -10,12 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 from backpass.losses import Loss
 
 
-@dataclass(frozen=True)
-class Batch:
+class Batch(NamedTuple):
     """X (n_rows, n_features), y as the loss takes it, weight (n_rows,) float64 or None."""
 
     X: NDArray
-    y: NDArray = field(default_factory=lambda: np.empty(0))  # empty where a pass has no loss
+    y: NDArray = np.empty(0)  # empty where a pass has no loss
     weight: NDArray[np.float64] | None = None
 
     def cut(self, start: int, stop: int, dtype: np.dtype) -> Batch:
@@ -54,16 +53,21 @@ def checked_rows(X: ArrayLike) -> NDArray:
 
 
 def checked_batch(
-    X: ArrayLike,
+    rows: NDArray,
     y: ArrayLike,
     sample_weight: ArrayLike | None,
     loss: Loss,
     n_out: int,
     dtype: np.dtype,
+    values: bool = True,
 ) -> Batch:
-    """Check labels and weights against X, seen by `checked_rows`; ValueError names the row."""
-    rows = np.asarray(X)
+    """Check labels and weights against rows from `checked_rows`; ValueError names the row.
+
+    values: False leaves the values of y to the pass.
+    """
     targets = loss.targets(y, len(rows), n_out, dtype)
+    if values:
+        loss.refuse_targets(targets, n_out)
     return Batch(rows, targets, checked_weight(sample_weight, len(rows)))
 
 

@@ -58,6 +58,9 @@ class DualLoss(Loss):
     def targets(self, y, n_rows, width, dtype):
         return self.loss.targets(y, n_rows, width, dtype)
 
+    def refuse_targets(self, targets, width):
+        self.loss.refuse_targets(targets, width)
+
     def value(self, z, y, loss_out):
         self.loss.value(z[0], y, loss_out)
 

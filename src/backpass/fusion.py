@@ -40,16 +40,19 @@ class Plan:
     loss_kind: int
     smoothing: float
 
-    def run(self, theta: NDArray, cut: Batch, tape: Tape, grad: NDArray) -> tuple[float, float]:
+    def run(
+        self, theta: NDArray, cut: Batch, tape: Tape, grad: NDArray
+    ) -> tuple[float, float, bool]:
         """Evaluate one slice on a tape; fill grad unless it is empty.
 
-        Returns the cost and the sum of squares of all z, δ and grad.
+        Returns the cost, the sum of squares of all z, δ and grad, and whether the loss has a
+        meaning for every target; where not, nothing was evaluated.
         """
         from backpass.kernels.plan import plan_cost_gradient
 
         if len(cut.X) == 0:
             grad[...] = 0.0
-            return 0.0, 0.0
+            return 0.0, 0.0, True
         labelled = self.loss_kind == LOSSES[CrossEntropyLoss]
         if len(grad):
             tape.allocate_delta()

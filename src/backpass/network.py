@@ -297,16 +297,18 @@ class Network:
         with_gradient: bool,
     ) -> tuple[NDArray[np.float64], ...]:
         """Sum (cost, gradient) over the slices of a batch; the gradient is empty unless asked."""
-        vector, batch, levels = self._checked(theta, X, y, sample_weight)
+        plan = self.plan if constants is None else None
+        vector, batch, levels = self._checked(theta, X, y, sample_weight, values=plan is None)
         size = self.n_parameters if with_gradient else 0
         cast = self._cast(vector)
-        plan = self.plan if constants is None else None
         params = self._by_step(cast) if plan is None else []
 
         def part(tape: Tape, cut: Batch, start: int) -> tuple[NDArray, ...]:
             grad = np.empty(size, self.dtype)
             if plan is not None:
-                cost, squares = plan.run(cast, cut, tape, grad)
+                cost, squares, meaningful = plan.run(cast, cut, tape, grad)
+                if not meaningful:  # all rows are looked at, so that the first one is named
+                    self.loss.refuse_targets(batch.y, levels[-1])
             else:
                 given = _with_constants(params, constants, slice(start, start + tape.n_rows))
                 self._pass(tape, cut, given, self._by_step(grad) if with_gradient else None)
@@ -347,6 +349,7 @@ class Network:
         X: ArrayLike,
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        values: bool = True,
     ) -> tuple[NDArray[np.float64], Batch, tuple[int, ...]]:
         """Return θ, the rows with targets, and every level's width; ValueError if they clash."""
         vector, rows = checked_theta(theta, self.n_parameters), checked_rows(X)
@@ -355,7 +358,7 @@ class Network:
             levels = known_widths(self.steps, rows.shape[1])
         if y is None:
             return vector, Batch(rows), levels
-        batch = checked_batch(rows, y, sample_weight, self.loss, levels[-1], self.dtype)
+        batch = checked_batch(rows, y, sample_weight, self.loss, levels[-1], self.dtype, values)
         return vector, batch, levels
 
     def _evaluated(self, levels: tuple[int, ...]) -> tuple[int, ...]:

@@ -35,13 +35,15 @@ EQUIVALENT = {
     "delta_in[i] = delta_out[i] if z_out[i] > 0.0": "max(0, z) > 0 is z > 0",
     "row[j] > row[m]  →  row[j] >= row[m]": "of equal maxima any does",
     "_argmax: m = 0  →  m = 1": "all others are compared with it",
+    "→  return (1.0, 0.0, False)": "a cost beside False is not read",
+    "→  return (0.0, 1.0, False)": "a sum of squares beside False is not read",
     "total -= values[i] * values[i]": "finite or not is all that it is for",
     "total += values[i] / values[i]": "finite or not is all that it is for; 0 / 0 costs a look",
     "total += values[i] * values[i]  →  total += values[i]": "finite or not is all",
     "total = values.dtype.type(0.0)  →  total = values.dtype.type(1.0)": "finite or not is all",
-    "(cost, _squares(z_flat) + _squares(delta_flat) - _squares(grad))": "inf - inf is nan",
-    "(cost, _squares(z_flat) - _squares(delta_flat) + _squares(grad))": "inf - inf is nan",
-    "→  return (cost, _squares(z_flat) + _squares(grad))": (
+    "(cost, _squares(z_flat) + _squares(delta_flat) - _squares(grad), True)": "inf - inf is nan",
+    "(cost, _squares(z_flat) - _squares(delta_flat) + _squares(grad), True)": "inf - inf is nan",
+    "→  return (cost, _squares(z_flat) + _squares(grad), True)": (
         "a δ that is not finite makes the gradient of the next Linear below so"
     ),
 }

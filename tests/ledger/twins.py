@@ -46,7 +46,7 @@ class Case:
                 inputs += [] if self.weight is None else [self.weight[cut].copy()]
                 try:
                     out.append(np.hstack(evaluate(*inputs)))
-                except FloatingPointError as error:
+                except (FloatingPointError, ValueError) as error:
                     out.append(type(error))
         return out
 
@@ -58,8 +58,9 @@ def case(layers: list[Any], loss: Any, labels: str, **more: Any) -> Case:
     X = more.pop("X", rng.normal(size=(12, N_IN)))
     n_out = net.forward(net.init(), np.zeros((1, N_IN))).shape[1]
     classes = rng.integers(0, n_out, len(X))
-    y = classes if labels == "classes" else rng.choice([0.0, 0.25, 1.0], (len(X), n_out))
+    drawn = classes if labels == "classes" else rng.choice([0.0, 0.25, 1.0], (len(X), n_out))
     theta = more.pop("theta", rng.normal(size=net.n_parameters))
+    y = more.pop("y", drawn)
     return Case(lambda fused: bp.Network(layers, loss, fused=fused), theta, X, y, **more)
 
 
@@ -73,6 +74,9 @@ def cases() -> list[tuple[Case, list[Outcome]]]:
     weight = rng.uniform(0.5, 2.0, 12)
     overflowing = {"X": 1e308 * np.sign(EXTREME[2:5]), "theta": 10.0 * rng.normal(size=40)}
     large = {"X": np.full((12, N_IN), 1.7e308), "theta": 1e-309 * np.arange(10.0)}
+    classes = np.array([0, 2, -1, 3, 1, 0, 0, 1, 1, 2, 2, 9])
+    targets = rng.uniform(size=(12, 2))
+    targets[range(7), [0, 1, 0, 1, 0, 1, 0]] = [0.0, 1.0, -0.5, 1.5, np.nan, -1e-9, 1.0 + 1e-9]
     inner = bp.Residual(bp.Linear(3, 3), bp.Sigmoid())
     deep = [bp.Linear(N_IN, 3), bp.ReLU(), bp.Residual(inner, bp.Tanh()), bp.Dropout(0.1)]
     first = [bp.Residual(bp.ReLU(), bp.Tanh()), bp.Residual(bp.Sigmoid()), bp.Linear(N_IN, 3)]
@@ -91,6 +95,9 @@ def cases() -> list[tuple[Case, list[Outcome]]]:
         # Numbers that overflow; what comes behind must not hide it.
         case([square, bp.ReLU(), square], bp.CrossEntropyLoss(), "classes", **overflowing),
         case([square, bp.Tanh(), square], bp.CrossEntropyLoss(), "classes", **overflowing),
+        # Labels and targets without a meaning, each beside what still has one.
+        case([bp.Linear(N_IN, 3)], bp.CrossEntropyLoss(), "classes", y=classes, rows_apart=True),
+        case([bp.Linear(N_IN, 2)], bp.BCEWithLogitsLoss(), "targets", y=targets, rows_apart=True),
         # Only the gradient overflows: z and δ are of the size of 1.
         case([bp.Linear(N_IN, 2)], bp.CrossEntropyLoss(), "classes", **large),
     ]

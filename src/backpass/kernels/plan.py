@@ -38,7 +38,8 @@ def plan_cost_gradient(
 ):  # fmt: skip
     """Run one pass over the rows of x: fill z, loss and, unless grad is empty, δ and grad.
 
-    Returns the cost, and the sum of squares of z, δ and grad: not finite if any of them is not.
+    Returns the cost, the sum of squares of z, δ and grad (not finite if any of them is not), and
+    whether the loss has a meaning for every label or target; where not, nothing is evaluated.
 
     steps: (n_steps, 4) by KIND, WEIGHT and BIAS (places in θ, -1 for none), SKIP.
     feeds[feeds_start[L]:feeds_start[L+1]]: the joins that add z[L]. widths: of the levels; offsets:
@@ -47,6 +48,8 @@ def plan_cost_gradient(
     the cost alone is asked for.
     """
     n_rows, n_steps = x.shape[0], steps.shape[0]
+    if _without_class(labels, widths[n_steps]) > 0 or _without_probability(targets) > 0:
+        return 0.0, 0.0, False
     for L in range(n_steps):
         z_in = _level(z_flat, x, widths, offsets, L)
         z_out = _level(z_flat, x, widths, offsets, L + 1)
@@ -70,7 +73,7 @@ def plan_cost_gradient(
     for i in range(n_rows):
         cost += np.float64(loss[i]) * (weight[i] if weight.size else 1.0)
     if grad.size == 0:
-        return cost, _squares(z_flat)
+        return cost, _squares(z_flat), True
 
     delta_last = _level(delta_flat, x, widths, offsets, n_steps)
     if loss_kind == CROSS_ENTROPY:
@@ -107,7 +110,25 @@ def plan_cost_gradient(
             for i in range(n_rows):
                 for j in range(delta_in.shape[1]):
                     delta_in[i, j] += more[i, j]
-    return cost, _squares(z_flat) + _squares(delta_flat) + _squares(grad)
+    return cost, _squares(z_flat) + _squares(delta_flat) + _squares(grad), True
+
+
+@_jit
+def _without_class(labels, n_classes):
+    """Count the labels that are no place in a row of n_classes numbers."""
+    wrong = 0
+    for i in range(labels.size):
+        wrong += labels[i] < 0 or labels[i] >= n_classes
+    return wrong
+
+
+@_jit
+def _without_probability(targets):
+    wrong = 0
+    for i in range(targets.shape[0]):
+        for j in range(targets.shape[1]):
+            wrong += not (targets[i, j] >= 0.0 and targets[i, j] <= 1.0)
+    return wrong
 
 
 @_jit_any_order

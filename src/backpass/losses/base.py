@@ -23,10 +23,18 @@ class Loss(ABC):
 
     @abstractmethod
     def targets(self, y: ArrayLike, n_rows: int, width: int, dtype: np.dtype) -> NDArray:
-        """Check y against n_rows rows of `width` outputs; return it as the other methods take it.
+        """Return y, for n_rows rows of `width` outputs, in the form that the other methods take.
 
-        Raises ValueError where y has another length, or a value that the loss has no meaning for.
+        Raises ValueError where y has another length or type; `refuse_targets` looks at its values.
         """
+
+    def refuse_targets(self, targets: NDArray, width: int) -> None:
+        """Raise ValueError for the first target, in its form, that the loss has no meaning for.
+
+        It is apart from `targets` because a compiled plan sees this for itself, in the same pass:
+        on a small network one NumPy call over the labels costs as much as a layer.
+        """
+        return None  # whatever has the right form has a meaning, unless a loss says otherwise
 
     @abstractmethod
     def value(self, z: Array, y: NDArray, loss_out: Array) -> None:
@@ -42,7 +50,7 @@ class Loss(ABC):
 
 
 def class_labels(y: ArrayLike, n_rows: int, n_classes: int) -> NDArray[np.int64]:
-    """Return y as int64 labels 0..n_classes-1, (n_rows,); ValueError names the first bad row."""
+    """Return y as int64 labels, (n_rows,); ValueError where it is no list of whole numbers."""
     labels = np.asarray(y)
     if labels.shape != (n_rows,):
         raise ValueError(
@@ -55,7 +63,11 @@ def class_labels(y: ArrayLike, n_rows: int, n_classes: int) -> NDArray[np.int64]
                 f"y holds {labels.dtype} values; expected whole numbers from 0 to {n_classes - 1}."
             )
         labels = whole
-    labels = np.ascontiguousarray(labels, dtype=np.int64)
+    return np.asarray(labels, dtype=np.int64, order="C")
+
+
+def refuse_labels(labels: NDArray[np.int64], n_classes: int) -> None:
+    """Raise ValueError for the first label that is not one of 0..n_classes-1."""
     # One maximum checks both ends: as uint64 a negative number is huge.
     if np.maximum.reduce(labels.view(np.uint64), initial=0) >= n_classes:
         row = int(((labels < 0) | (labels >= n_classes)).argmax())
@@ -63,11 +75,10 @@ def class_labels(y: ArrayLike, n_rows: int, n_classes: int) -> NDArray[np.int64]
             f"y, row {row}: class {labels[row]}; the network has {n_classes} outputs, "
             f"so classes are 0 to {n_classes - 1}."
         )
-    return labels
 
 
 def unit_targets(y: ArrayLike, n_rows: int, width: int, dtype: np.dtype) -> NDArray:
-    """Return y as (n_rows, width) numbers in [0, 1]; ValueError names the first bad entry."""
+    """Return y as (n_rows, width) numbers of `dtype`; ValueError where shape or type is wrong."""
     given = np.asarray(y)
     if width == 1 and given.shape == (n_rows,):
         given = given[:, None]
@@ -76,15 +87,18 @@ def unit_targets(y: ArrayLike, n_rows: int, width: int, dtype: np.dtype) -> NDAr
         raise ValueError(f"y has shape {given.shape}; expected ({n_rows}, {width}){also}.")
     if given.dtype.kind not in "iubf":
         raise ValueError(f"y holds {given.dtype} values; expected numbers in [0, 1].")
-    targets = np.ascontiguousarray(given, dtype=dtype)
+    return np.asarray(given, dtype=dtype, order="C")
+
+
+def refuse_outside_unit(targets: NDArray) -> None:
+    """Raise ValueError for the first target, (n_rows, width), that is not in [0, 1]."""
     inside = (targets >= 0.0) & (targets <= 1.0)
     if not inside.all():
         row, column = np.unravel_index(int((~inside).argmax()), inside.shape)
-        where = f"row {row}" if width == 1 else f"row {row}, column {column}"
+        where = f"row {row}" if targets.shape[1] == 1 else f"row {row}, column {column}"
         raise ValueError(
-            f"y, {where}: {given[row, column]}; expected 0, 1 or a probability between them."
+            f"y, {where}: {targets[row, column]:g}; expected 0, 1 or a probability between them."
         )
-    return targets
 
 
 def _finite(array: NDArray) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import xlog1py, xlogy
 
-from backpass.losses.base import Loss, unit_targets
+from backpass.losses.base import Loss, refuse_outside_unit, unit_targets
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class BCELoss(Loss):
 
     def targets(self, y, n_rows, width, dtype):
         return unit_targets(y, n_rows, width, dtype)
+
+    def refuse_targets(self, targets, width):
+        refuse_outside_unit(targets)
 
     def value(self, z, y, loss_out):
         np.add.reduce(-xlogy(y, z) - xlog1py(1.0 - y, -z), axis=1, out=loss_out)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backpass.layers.sigmoid import slope
-from backpass.losses.base import Loss, unit_targets
+from backpass.losses.base import Loss, refuse_outside_unit, unit_targets
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,9 @@ class BCEWithLogitsLoss(Loss):
 
     def targets(self, y, n_rows, width, dtype):
         return unit_targets(y, n_rows, width, dtype)
+
+    def refuse_targets(self, targets, width):
+        refuse_outside_unit(targets)
 
     def value(self, z, y, loss_out):
         terms = np.log1p(np.exp(-np.abs(z)))

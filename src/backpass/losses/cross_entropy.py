@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backpass.layers.log_softmax import split_off_maximum
-from backpass.losses.base import Loss, class_labels
+from backpass.losses.base import Loss, class_labels, refuse_labels
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,9 @@ class CrossEntropyLoss(Loss):
 
     def targets(self, y, n_rows, width, dtype):
         return class_labels(y, n_rows, width)
+
+    def refuse_targets(self, targets, width):
+        refuse_labels(targets, width)
 
     def value(self, z, y, loss_out):
         below = np.empty_like(z)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backpass.losses.base import Loss, class_labels
+from backpass.losses.base import Loss, class_labels, refuse_labels
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class NLLLoss(Loss):
 
     def targets(self, y, n_rows, width, dtype):
         return class_labels(y, n_rows, width)
+
+    def refuse_targets(self, targets, width):
+        refuse_labels(targets, width)
 
     def value(self, z, y, loss_out):
         np.negative(z[np.arange(len(y)), y], out=loss_out)
