@@ -26,7 +26,7 @@ from backpass.data.columns import (
     learn_column,
     level_codes,
 )
-from backpass.data.errors import DataError, listed
+from backpass.data.errors import DataError, Setting, listed
 from backpass.data.table import as_table, is_table
 from backpass.data.values import is_missing, number_values, refuse_unusable
 
@@ -458,14 +458,22 @@ def _refuse_missing(
         f"'{name}' ({count:,}{_example(name, unseen)})" for name, count in list(counts.items())[:8]
     ]
     more = f" and {len(counts) - 8} more columns" if len(counts) > 8 else ""
-    remedy = (
-        "Fill them in with missing='indicator' (--missing indicator), or leave such rows out with "
-        "missing='drop' (--missing drop)."
+    remedies: list[str | Setting] = (
+        [
+            Setting("fill them in", "missing", "indicator"),
+            Setting("leave such rows out", "missing", "drop"),
+        ]
         if at_fit
-        else "The model was fitted without them, so it cannot place such rows; leave them out, "
-        "or fit again with missing 'indicator'."
+        else [
+            "leave such rows out",
+            Setting("fit again with values filled in", "missing", "indicator"),
+        ]
     )
-    raise DataError(f"values are missing in {', '.join(parts)}{more} of {n_rows:,} rows. {remedy}")
+    unplaced = "" if at_fit else " The model was fitted without, so it cannot place such rows."
+    raise DataError(
+        f"values are missing in {', '.join(parts)}{more} of {n_rows:,} rows.{unplaced}",
+        remedies=remedies,
+    )
 
 
 def _example(name: str, unseen: Mapping[str, str]) -> str:

@@ -304,7 +304,8 @@ DATA = {
         GOOD.replace("\n3,", "\nn/a,", 1),
         ["--target", "y"],
         "t.csv, record 4, column 'a': 'n/a' is not a number; 29 other cells of the column are. "
-        "Pass --missing-values 'NA,N/A,NaN,null,?,n/a', or --categorical 'a'.",
+        "Take it for a missing value (--missing-values 'NA,N/A,NaN,null,?,n/a'), or declare it a "
+        "category (--categorical a).",
     ),
     "infinite": (
         GOOD + "inf,p,u\n",

@@ -69,8 +69,8 @@ FAILS = [
     (
         "Windows-1252 bytes",
         (GOOD + "3,café,yes\n").encode("cp1252"),
-        "record 41, column 'k': holds bytes that are not UTF-8; if they are Windows-1252, pass "
-        "--encoding cp1252.",
+        "record 41, column 'k': holds bytes that are not UTF-8. Read them as Windows-1252, if they "
+        "are (encoding='cp1252' in open_dataset).",
     ),
     ("UTF-16", GOOD.encode("utf-16"), "is not UTF-8 text (UTF-16, or no text at all)"),
     ("a header name twice", "x,x,y\n" + ROWS, "has more than one column called 'x'; rename"),
@@ -89,7 +89,8 @@ FAILS = [
         "mixed types in late rows",
         HEADER + ROWS * 50 + "oops,a,yes\n",
         "record 2,001, column 'x': 'oops' is not a number; 2,000 other cells of the column are. "
-        "Pass --missing-values 'NA,N/A,NaN,null,?,oops', or --categorical 'x'.",
+        "Take it for a missing value (missing_values=['NA', 'N/A', 'NaN', 'null', '?', 'oops'] in "
+        "open_dataset), or declare it a category (categorical=['x'] in open_dataset).",
     ),
     (
         "one class",
@@ -109,7 +110,7 @@ FAILS = [
     (
         "dates",
         HEADER + "".join(f"1,2024-01-{i + 1:02d},{'yes' if i % 3 else 'no'}\n" for i in range(28)),
-        "column 'k': holds dates such as '2024-01-01'; turn them into numbers",
+        "column 'k': holds dates such as '2024-01-01'. Turn them into numbers",
     ),
     ("an empty file", b"", "is empty; expected a header line and records."),
     ("a header without records", HEADER, "has a header but no records."),

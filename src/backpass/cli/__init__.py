@@ -15,6 +15,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from backpass.data.errors import DataError
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if os.environ.get("BACKPASS_TRACEBACK"):
             raise
-        _say(_one_line(error))
+        _say(_one_line(error, sys.argv[1:] if arguments is None else arguments))
         return 1
 
 
@@ -57,8 +59,12 @@ def _say(sentence: str) -> None:
     print(f"backpass: error: {sentence}", file=sys.stderr)
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception, arguments: Sequence[str]) -> str:
     """Say in one line what went wrong, as users can act on it."""
+    if isinstance(error, DataError):
+        from backpass.cli.flags import spelling
+
+        return " ".join(error.sentence(spelling(arguments)).split())
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
     if isinstance(error, MemoryError):

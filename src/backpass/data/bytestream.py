@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from backpass.data.errors import DataError
+from backpass.data.errors import DataError, Setting
 
 PIECE = 4 << 20  # bytes
 
@@ -75,8 +75,11 @@ class ByteStream:
     def _opening(self, piece: bytes) -> bytes:
         if piece[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\x00" in piece[:64]:
             raise DataError(
-                "is not UTF-8 text (UTF-16, or no text at all); save it as UTF-8, or pass "
-                "--encoding utf-16.",
+                "is not UTF-8 text (UTF-16, or no text at all).",
                 file=self.path,
+                remedies=[
+                    "save it as UTF-8",
+                    Setting("read it as UTF-16", "encoding", "utf-16"),
+                ],
             )
         return piece.removeprefix(b"\xef\xbb\xbf")

@@ -8,15 +8,17 @@ take `12, 15, ..., n/a` for numbers in one file and for a category in the next.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NoReturn
+from typing import TYPE_CHECKING, Literal
 
-from backpass.data.errors import DataError
+from backpass.data.errors import DataError, Setting, declare, leave_out
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Kind = Literal["number", "boolean", "text"]
 
+# What to do about dates, wherever they come from.
+DATES = "turn them into numbers (days since an event, month, weekday) beforehand"
 MISSING_VALUES = ("", "NA", "N/A", "NaN", "null", "?")
 
 # Infinities are numbers here, so that it is their refusal that names them, further on.
@@ -109,33 +111,41 @@ class Tally:
             return "boolean"
         if self.dates == self.present:
             raise DataError(
-                f"holds dates such as '{self.example}'; turn them into numbers (days since an "
-                f"event, month, weekday) beforehand, or pass --drop '{column}'.",
+                f"holds dates such as '{self.example}'.",
                 column=column,
+                remedies=[DATES, leave_out(column)],
             )
         assert self.stranger is not None
-        word, record = self.stranger
+        word, _ = self.stranger
         if self.commas + self.numbers == self.present:
             raise DataError(
-                f"holds numbers with decimal commas such as '{word}'; pass --decimal ',', or "
-                f"--categorical '{column}' if they are names.",
+                f"holds numbers with decimal commas such as '{word}'.",
                 column=column,
+                remedies=[
+                    Setting("have commas read as points", "decimal", ","),
+                    declare(column),
+                ],
             )
         if 2 * self.numbers > self.present:
-            markers = (word, self.present - self.numbers, self.numbers)
-            raise DataError(_mixed(*markers, column, missing_values), record=record, column=column)
+            raise self.mixed(column, missing_values)
         return "text"
 
-
-def _mixed(
-    word: str, strangers: int, numbers: int, column: str, missing_values: tuple[str, ...]
-) -> str:
-    markers = ",".join([value for value in missing_values if value] + [word])
-    same = f" ({strangers - 1:,} more like it)" if strangers > 1 else ""
-    return (
-        f"'{word}' is not a number{same}; {numbers:,} other cells of the column are. "
-        f"Pass --missing-values '{markers}', or --categorical '{column}'."
-    )
+    def mixed(self, column: str, missing_values: tuple[str, ...]) -> DataError:
+        """Return the error of a column that holds numbers and other things."""
+        assert self.stranger is not None
+        word, record = self.stranger
+        strangers = self.present - self.numbers
+        same = f" ({strangers - 1:,} more like it)" if strangers > 1 else ""
+        markers = (*(value for value in missing_values if value), word)
+        return DataError(
+            f"'{word}' is not a number{same}; {self.numbers:,} other cells of the column are.",
+            record=record,
+            column=column,
+            remedies=[
+                Setting("take it for a missing value", "missing_values", markers),
+                declare(column),
+            ],
+        )
 
 
 def to_kind(
@@ -156,17 +166,10 @@ def to_kind(
         return pc.if_else(pc.is_valid(cells), yes, pa.scalar(None, pa.bool_()))
     fits = pc.match_substring_regex(cells, _NUMBER)
     if pc.any(pc.invert(fits)).as_py():
-        _refuse_mixed(cells, column, missing_values)
+        tally = Tally()
+        tally.add(cells)
+        raise tally.mixed(column, missing_values)
     return cells.cast(pa.float64())
-
-
-def _refuse_mixed(cells: pa.ChunkedArray, column: str, missing_values: tuple[str, ...]) -> NoReturn:
-    tally = Tally()
-    tally.add(cells)
-    assert tally.stranger is not None
-    word, record = tally.stranger
-    sentence = _mixed(word, tally.present - tally.numbers, tally.numbers, column, missing_values)
-    raise DataError(sentence, record=record, column=column)
 
 
 def _refuse_first(cells: pa.ChunkedArray, wrong: pa.ChunkedArray, column: str, why: str) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from backpass.data import document
 from backpass.data.cells import Kind
-from backpass.data.errors import DataError
+from backpass.data.errors import DataError, Setting, declare, leave_out
 from backpass.data.moments import Moments, moments_of
 from backpass.data.values import as_words, holds_text, number_values
 
@@ -248,9 +248,13 @@ def refuse_identifier(name: str, levels: Collection[str], n_present: int) -> Non
     first, second = itertools.islice(levels, 2)
     raise DataError(
         f"holds {len(levels):,} different texts in {n_present:,} rows ('{first}', '{second}', "
-        f"...), so it names rows rather than groups them. Leave it out (--drop '{name}'), or "
-        f"declare it a category (--categorical '{name}').",
+        "...), so it names rows rather than groups them.",
         column=name,
+        remedies=[
+            leave_out(name),
+            Setting("read it as free text", "text", (name,)),
+            declare(name),
+        ],
     )
 
 

@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 from backpass.data.bytestream import ByteStream
 from backpass.data.cells import MISSING_VALUES, Kind, kind_of, to_kind, trimmed
-from backpass.data.errors import DataError, listed
+from backpass.data.errors import DataError, Setting, listed
 from backpass.data.table import no_header_hint, refuse_bad_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _SEPARATORS = (",", ";", "\t")
+_ALIKE = 0.75  # of names, from where on one may be meant for the other: two letters of eight
 LONGEST_RECORD = 64 << 20
+WINDOWS = Setting("read them as Windows-1252, if they are", "encoding", "cp1252")
 _LOOK = 1 << 20  # bytes of the file in which the separator and the fast reading are tried
 
 
@@ -154,8 +156,9 @@ def refuse_absent(
     absent = [name for name in dict.fromkeys(asked) if name not in names]
     if absent:
         which = "columns" if len(absent) > 1 else "column"
-        close = difflib.get_close_matches(absent[0], names, n=1)
-        meant = f" ('{close[0]}' perhaps?)" if close else ""
+        folded = {name.casefold(): name for name in names}
+        close = difflib.get_close_matches(absent[0].casefold(), folded, n=1, cutoff=_ALIKE)
+        meant = f" ('{folded[close[0]]}' perhaps?)" if close else ""
         raise DataError(
             f"has no {which} {listed(absent)}{meant}; its columns are {listed(names, 20)}."
             f"{no_header_hint(names)}",
@@ -178,9 +181,7 @@ def _header(raw: bytes, path: Path) -> tuple[list[str], str, int]:
         raise DataError(f"the header cannot be read: {error}.", file=path) from None
     head = "".join(lines[: reader.line_num])
     if "\ufffd" in head:
-        raise DataError(
-            "the header is not UTF-8; if it is Windows-1252, pass --encoding cp1252.", file=path
-        )
+        raise DataError("the header is not UTF-8.", file=path, remedies=[WINDOWS])
     refuse_bad_names(names, path)
     return names, separator, len(head.encode("utf-8"))
 
@@ -246,9 +247,7 @@ def _explain(message: str, names: list[str]) -> NoReturn:
     name = names[int(column[1])] if column else None
     if "UTF8" in message:
         raise DataError(
-            "holds bytes that are not UTF-8; if they are Windows-1252, pass --encoding cp1252.",
-            record=record,
-            column=name,
+            "holds bytes that are not UTF-8.", record=record, column=name, remedies=[WINDOWS]
         )
     raise DataError(f"cannot be read: {message}", record=record, column=name)
 

@@ -39,8 +39,8 @@ def label_values(distinct: list[str], n_rows: int, column: str) -> NDArray:
         )
     if len(distinct) > max(_MANY_CLASSES, n_rows / 2):
         raise DataError(
-            f"has {len(distinct):,} values in {n_rows:,} rows ({listed(distinct, 3)}), "
-            "so it is no class; --target names the column of classes.",
+            f"has {len(distinct):,} values in {n_rows:,} rows ({listed(distinct, 3)}), so it is no "
+            "class; a target is the column of classes.",
             column=column,
         )
     if all(_WHOLE.fullmatch(text) for text in distinct):

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass.data.cells import Kind
-from backpass.data.errors import DataError
+from backpass.data.cells import DATES, Kind
+from backpass.data.errors import DataError, leave_out
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,14 +38,12 @@ def refuse_unusable(cells: pa.ChunkedArray, name: str, declared: bool) -> None:
         if declared:
             return
         raise DataError(
-            f"holds dates or times ({kind}); turn them into numbers (days since an event, month, "
-            f"weekday) beforehand, or leave the column out (--drop '{name}').",
-            column=name,
+            f"holds dates or times ({kind}).", column=name, remedies=[DATES, leave_out(name)]
         )
     raise DataError(
-        f"holds {kind} values; columns are numbers, true/false, text or categories. "
-        f"Leave it out (--drop '{name}') or take it apart beforehand.",
+        f"holds {kind} values; columns are numbers, true/false, text or categories.",
         column=name,
+        remedies=["take it apart beforehand", leave_out(name)],
     )
 
 
@@ -76,9 +74,9 @@ def number_values(cells: pa.ChunkedArray, name: str) -> NDArray[np.float64]:
         largest = max(abs(ends["min"]), abs(ends["max"]))
         if largest > 2**53:
             raise DataError(
-                f"holds the whole number {largest}, beyond 2^53, which would be rounded; if it "
-                f"names rows leave it out (--drop '{name}'), else give it as a float.",
+                f"holds the whole number {largest}, beyond 2^53, which would be rounded.",
                 column=name,
+                remedies=["give it as a float", leave_out(name)],
             )
     if pa.types.is_boolean(cells.type):
         cells = cells.cast(pa.uint8())
