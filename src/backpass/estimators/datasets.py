@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,21 +10,11 @@ from numpy.typing import NDArray
 
 from backpass.data.dataset import LABEL, Dataset
 from backpass.data.errors import DataError
-from backpass.data.rows import Rows
 from backpass.data.stored import StoredTable
 from backpass.data.stored_sparse import StoredSparse, StoredSparseRows
+from backpass.estimators.given import Given
 from backpass.estimators.inputs import row_weights
 from backpass.streaming import RowValues, label_numbers, prepare
-
-
-@dataclass(frozen=True)
-class Given:
-    """What a fit reads. y: classes by number; weight: None where all are 1."""
-
-    rows: Rows
-    y: NDArray | RowValues
-    weight: NDArray[np.float64] | None
-    n_left_out: int
 
 
 def is_dataset(X: Any) -> bool:

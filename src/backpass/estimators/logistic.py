@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from backpass.data.rows import DenseRows, Rows, SparseRows, View
 from backpass.estimators.base import NetworkClassifier
-from backpass.estimators.certifier import Certifier
 from backpass.estimators.datasets import is_dataset, read_dataset
+from backpass.estimators.given import Given, as_rows
 from backpass.estimators.inputs import (
     check_lengths,
     check_reference,
@@ -29,20 +25,10 @@ from backpass.estimators.inputs import (
     read_labels,
     row_weights,
 )
-from backpass.estimators.outputs import entropy
-from backpass.estimators.scaling import measure, sample_stride
+from backpass.estimators.logistic_parameters import check_parameters
+from backpass.estimators.minimum import Fitted, Problem, minimise, write_problem
 from backpass.estimators.statistics import Statistics, target_name
-from backpass.inference import firth
-from backpass.layers import Linear, LogSoftmax, Sigmoid
-from backpass.linear_objective import LinearObjective
-from backpass.losses import BCELoss, NLLLoss
-from backpass.network import Network
-from backpass.penalties import ElasticNet
 from backpass.runner import reproducible
-from backpass.solvers import newton_cg, preconditioned, prox_newton, proximal, staged
-from backpass.solvers.outcome import Outcome
-
-SOLVERS = ("auto", "newton", "newton-cg", "lbfgs", "prox-newton")
 
 
 class LogisticRegression(Statistics, NetworkClassifier):
@@ -142,11 +128,14 @@ class LogisticRegression(Statistics, NetworkClassifier):
 
         X may also be a dataset, which brings labels and weights along.
         """
-        self._check_parameters()
+        check_parameters(self)
+        return self._fit_given(self._read(X, y, sample_weight))
+
+    def _read(self, X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None) -> Given:
+        """Return what the fit reads; set `classes_`, `encoding_` and the columns' names."""
         if is_dataset(X):
             missing = self.missing or ("indicator" if np.isfinite(self.C) else "raise")
-            given = read_dataset(self, X, y, sample_weight, missing, self._reference)
-            return self._fit_rows(given.rows, given.y, given.weight, given.n_left_out)
+            return read_dataset(self, X, y, sample_weight, missing, self._reference)
         self._target = target_name(y)
         y = read_labels(y)
         n_given = len(y)
@@ -164,24 +153,25 @@ class LogisticRegression(Statistics, NetworkClassifier):
                 f"y has one class only, {self.classes_.tolist()}; a classifier needs two classes."
             )
         weight = row_weights(sample_weight, self.class_weight, columns.X, numbers, self.classes_)
-        return self._fit_rows(columns.X, numbers, weight, n_given - len(y))
+        return Given(as_rows(columns.X), numbers, weight, n_given - len(y))
 
-    def _fit_rows(
-        self, X: Any, numbers: Any, weight: NDArray | None, n_left_out: int
-    ) -> LogisticRegression:
-        """Fit to an array, a CSR matrix or `Rows`; numbers: classes by number."""
+    def _fit_given(self, given: Given) -> LogisticRegression:
+        """Fit to what `_read` returned."""
         named = {k: v for k, v in (self.reference or {}).items() if k != self._target}
         check_reference(named, self.encoding_)  # also where a penalty needs no baselines
-        weight_before = getattr(self, "theta_", None) if self.warm_start else None
+        before = getattr(self, "theta_", None) if self.warm_start else None
         with reproducible(self.n_jobs):
-            problem = self._problem(X, numbers, weight)
-            fit = self._minimise_firth if self.firth else self._minimise
-            fitted = fit(problem, weight_before)
+            problem = self._problem(given)
+            fitted = minimise(self, problem, before)
             self._report(problem, fitted)
-            self._examine(problem, fitted.outcome.theta, n_left_out)
+            self._examine(problem, fitted.outcome.theta, given.n_left_out)
         self.passes_ = problem.objective.passes
         self._warn(fitted)
         return self
+
+    def _problem(self, given: Given) -> Problem:
+        is_number = None if self.encoding_ is None else self.encoding_.is_number
+        return write_problem(self, given, len(self.classes_), is_number)
 
     def _reference(self) -> Mapping[str, str] | None:
         """Return baselines to leave out: a level per category without a penalty, none with."""
@@ -189,129 +179,12 @@ class LogisticRegression(Statistics, NetworkClassifier):
             return None
         return {k: level for k, level in (self.reference or {}).items() if k != self._target}
 
-    def _problem(self, X: Any, y: NDArray, weight: NDArray | None) -> Problem:
-        """Write the fit as an objective over columns that the solver sees at unit curvature."""
-        n_outputs = 1 if len(self.classes_) == 2 else len(self.classes_)
-        rows = as_rows(X)
-        total = rows.n_rows if weight is None else weight.sum()
-        view, scale, measured = self._view(rows, weight, total)
-        network = own_network(rows.n_columns, n_outputs, self.fit_intercept)
-        intercept = np.zeros(n_outputs * view.width, dtype=bool)
-        intercept[n_outputs * rows.n_columns :] = True
-        strengths = np.where(intercept, 0.0, 1.0)
-        strengths[~intercept] = np.tile(scale, n_outputs)
-        penalty = ElasticNet(
-            strengths, l2=(1.0 - self.l1_ratio) / self.C, l1=self.l1_ratio / self.C
-        )
-        objective = LinearObjective(rows, y, weight, n_outputs, penalty, view)
-        objective.rows_evaluated += measured
-        shares = objective.class_weights()
-        null = entropy(shares) if self.fit_intercept else total * np.log(len(self.classes_))
-        return Problem(objective, network, intercept, shares, float(null))
-
-    def _view(
-        self, rows: Rows, weight: NDArray | None, total: float
-    ) -> tuple[View, NDArray[np.float64], int]:
-        """Return how the solver sees columns, the penalty's factor on each, and the rows measured.
-
-        A column's curvature is at most total/4 · deviation² from the cost, plus the penalty's.
-        Dividing by the root of the sum gives every column about the same curvature. This need not
-        be exact, so some thousand rows are measured; all of them where the penalty depends on it.
-        """
-        stride = 1 if self.standardize else sample_stride(rows)
-        spread = measure(rows, weight, stride)
-        self._spread = spread.deviation, stride
-        varies = spread.deviation > 0.0
-        if self.standardize and self.encoding_ is not None:
-            varies &= self.encoding_.is_number  # levels of a category have no scale of their own
-        factor = np.where(varies, spread.deviation, 1.0) if self.standardize else 1.0
-        l2 = (1.0 - self.l1_ratio) / self.C
-        centred = self.fit_intercept and rows.may_centre
-        size = spread.deviation if centred else np.hypot(spread.deviation, spread.mean)
-        size = np.hypot(size, np.sqrt(4.0 * l2 / total) * factor)
-        size = np.where(size > 0.0, size, 1.0)
-        centre = spread.mean if centred else np.zeros_like(spread.mean)
-        return View(centre, size, self.fit_intercept), factor / size, rows.count(stride)
-
-    def _minimise_firth(self, problem: Problem, before: NDArray | None) -> Fitted:
-        u, top = firth.fit(problem.objective, self._start(problem, before))
-        outcome = Outcome(u, top.n_steps, "certified" if top.reached else "stalled")
-        return Fitted(outcome, -top.value, np.nan, top.reached)
-
-    def _minimise(self, problem: Problem, before: NDArray | None) -> Fitted:
-        objective = problem.objective
-        certifier = Certifier(
-            objective,
-            problem.intercept,
-            target=self.tol * problem.null_objective,
-            finite=np.isfinite(self.C),
-            verbose=self.verbose,
-        )
-        start = self._start(problem, before)
-        solver = self._chosen_solver(objective)
-        outcome: Outcome
-        if solver == "newton":
-            # A start from an earlier fit is better than what a subsample would make of it.
-            cold = before is None or before.shape != (problem.network.n_parameters,)
-            stages = staged.strides(objective.rows.n_rows, objective.view.width) if cold else []
-            freedom = objective.view.width * max(objective.n_outputs - 1, 1)
-            outcome = staged.minimise(
-                objective,
-                start,
-                stages,
-                freedom,
-                certifier.asked_below,
-                certifier.with_curvature,
-                self.max_iter,
-                # without an intercept the start is 0, which is the null model too
-                known=problem.null_objective if cold else np.inf,
-            )
-        elif solver in ("lbfgs", "newton-cg"):
-            method = preconditioned if solver == "lbfgs" else newton_cg
-            outcome = method.minimise(
-                objective, start, _first_inverse(problem), certifier.by_duality, self.max_iter
-            )
-        elif solver == "prox-newton":
-            promising = 10.0 * certifier.target
-            outcome = prox_newton.minimise(objective, start, certifier, self.max_iter, promising)
-        else:
-            step = 4.0 / objective.total_weight
-            outcome = proximal.minimise(objective, start, certifier, self.max_iter, step)
-        gap = certifier.final(outcome.theta)
-        self.history_ = {"objective": objective.history, "gap": certifier.history}
-        return Fitted(outcome, certifier.value, gap, certifier.reached)
-
-    def _chosen_solver(self, objective: LinearObjective) -> str:
-        if self.l1_ratio > 0.0 and np.isfinite(self.C):
-            if self.solver not in ("auto", "prox-newton"):
-                raise ValueError(
-                    f"solver={self.solver!r} cannot minimise an L1 penalty; use solver='auto'."
-                )
-            return "prox-newton" if objective.fits_curvature else "proximal"
-        if self.solver not in ("auto", "prox-newton"):
-            return self.solver
-        dear = objective.curvature_is_dear and np.isfinite(self.C)
-        return "newton" if objective.fits_curvature and not dear else "lbfgs"
-
-    def _start(self, problem: Problem, before: NDArray | None) -> NDArray[np.float64]:
-        """Start from the last fit where there is one of this shape, else from the null model."""
-        objective, network = problem.objective, problem.network
-        bias = np.zeros(objective.n_outputs)
-        if before is not None and before.shape == (network.n_parameters,):
-            k = objective.n_outputs
-            weight = before[: k * objective.rows.n_columns].reshape(k, -1)
-            return objective.solvers(weight, before[weight.size :] if self.fit_intercept else bias)
-        if self.fit_intercept:
-            # a class without weight would start at -inf
-            logs = np.log(np.maximum(problem.shares, 1e-3 * problem.shares.sum()))
-            bias = logs[1:] - logs[0] if len(logs) == 2 else logs - logs.mean()
-        start = np.zeros(objective.n_parameters)
-        start[problem.intercept] = bias[: int(problem.intercept.sum())]
-        return start
-
     def _report(self, problem: Problem, fitted: Fitted) -> None:
         """Set the fitted attributes, on the given columns' scale."""
         objective, network = problem.objective, problem.network
+        self._spread = problem.spread
+        if fitted.history is not None:
+            self.history_ = fitted.history
         coef, intercept = objective.given(fitted.outcome.theta)
         if len(coef) > 1:
             if np.isinf(self.C):
@@ -389,75 +262,6 @@ class LogisticRegression(Statistics, NetworkClassifier):
             log_expit(logits, out=both[:, 1])
             return both
         return log_softmax(logits, axis=1)
-
-    def _check_parameters(self) -> None:
-        if not isinstance(self.C, Real) or not self.C > 0.0:
-            raise ValueError(f"C is {self.C!r}; it is a positive number, np.inf for no penalty.")
-        if not isinstance(self.l1_ratio, Real) or not 0.0 <= self.l1_ratio <= 1.0:
-            raise ValueError(f"l1_ratio is {self.l1_ratio!r}; it is a number from 0 to 1.")
-        if not isinstance(self.tol, Real) or not self.tol >= 0.0:
-            raise ValueError(f"tol is {self.tol!r}; it is a number, 0 or more.")
-        if not isinstance(self.max_iter, Integral) or self.max_iter < 1:
-            raise ValueError(f"max_iter is {self.max_iter!r}; it is a whole number, 1 or more.")
-        if self.firth and np.isfinite(self.C):
-            raise ValueError(
-                f"firth=True is Jeffreys' prior in place of a penalty, but C is {self.C:g}; "
-                "set C=np.inf, or firth=False."
-            )
-        if self.solver not in SOLVERS:
-            raise ValueError(f"solver is {self.solver!r}; it is one of {', '.join(SOLVERS)}.")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One fit as solvers see it, and what leads back from there."""
-
-    objective: LinearObjective
-    network: Network
-    intercept: NDArray[np.bool_]  # which places of u are intercepts
-    shares: NDArray[np.float64]  # weight of every class
-    null_objective: float
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """Where a solver ended, the objective and its certified gap there, and whether that will do."""
-
-    outcome: Outcome
-    objective: float
-    gap: float
-    reached: bool
-
-
-def _first_inverse(problem: Problem) -> preconditioned.Solve:
-    """Return the fixed inverse for L-BFGS, from some five rows a column."""
-    objective = problem.objective
-    rows, width = objective.rows, objective.view.width
-    stride = 1 << max(rows.n_rows // (5 * width), 1).bit_length() - 1
-    shares = problem.shares / problem.shares.sum()
-    bend = float((shares * (1.0 - shares)).mean())
-    return preconditioned.fixed_inverse(
-        objective.flat_gram(stride),
-        bend,
-        objective.penalty.smooth_curvature(),
-        objective.n_outputs,
-        objective.order(),
-    )
-
-
-def as_rows(X: Any) -> Rows:
-    """Return an array or a CSR matrix as rows in blocks; rows as they are."""
-    if isinstance(X, Rows):
-        return X
-    return SparseRows(X) if sparse.issparse(X) else DenseRows(X)
-
-
-def own_network(n_columns: int, n_outputs: int, bias: bool) -> Network:
-    """Return the note's network A for one output, B for more."""
-    linear = Linear(n_columns, n_outputs, bias=bias)
-    if n_outputs == 1:
-        return Network([linear, Sigmoid()], BCELoss())
-    return Network([linear, LogSoftmax()], NLLLoss())
 
 
 def _missing_by_default(X: Any, C: float) -> str:

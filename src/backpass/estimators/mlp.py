@@ -26,14 +26,14 @@ from backpass.estimators.inputs import (
     read_labels,
     row_weights,
 )
-from backpass.estimators.mlp_parameters import check_parameters, hidden_sizes
+from backpass.estimators.mlp_attributes import StackAttributes
+from backpass.estimators.mlp_parameters import check_parameters, check_partial, hidden_sizes
 from backpass.estimators.outputs import (
-    BINARY,
     log_distribution,
     log_probabilities,
     logit_network,
 )
-from backpass.estimators.stack import own_network, stack, stack_parameters
+from backpass.estimators.stack import own_network, stack
 from backpass.estimators.training import (
     Rows,
     mean_loss,
@@ -47,7 +47,7 @@ from backpass.runner import reproducible
 from backpass.solvers.minibatch import Run
 
 
-class MLPClassifier(NetworkClassifier):
+class MLPClassifier(StackAttributes, NetworkClassifier):
     """Multi-layer perceptron, trained by backpropagation on minibatches.
 
     Parameters
@@ -203,33 +203,13 @@ class MLPClassifier(NetworkClassifier):
         """
         check_parameters(self)
         first = not hasattr(self, "classes_")
-        self._check_partial(first, classes)
+        check_partial(self, classes)
         rows, multilabel = self._read(X, y, sample_weight, first, classes, learn_classes=first)
         with reproducible():
             run = self._started(rows, multilabel, resume=not first)
             train_by_batches(self, self.network_, rows, run, 1, None)
         self._keep(run, n_iter=1)
         return self
-
-    def _check_partial(self, first: bool, classes: ArrayLike | None) -> None:
-        if self.early_stopping:
-            raise ValueError(
-                "partial_fit sees rows only once, so early_stopping=True cannot set any aside; "
-                "use early_stopping=False."
-            )
-        if isinstance(self.class_weight, str):
-            raise ValueError(
-                f"class_weight={self.class_weight!r} needs all rows at once; give a dict."
-            )
-        if first and classes is None:
-            raise ValueError("classes must be passed on the first call to partial_fit.")
-        if not first and classes is not None:
-            named = np.unique(np.asarray(classes))
-            if not np.array_equal(self.classes_, named):
-                raise ValueError(
-                    f"classes={named.tolist()} is not the same as on the last call to "
-                    f"partial_fit, {self.classes_.tolist()}."
-                )
 
     def _read(
         self,
@@ -360,44 +340,6 @@ class MLPClassifier(NetworkClassifier):
     def _label_log_proba(self, X: Any) -> tuple[NDArray, NDArray]:
         asked = logit_network(self.network_)
         return log_probabilities(asked.forward(self.theta_, read_for_predict(self, X)), asked)
-
-    @property
-    def coefs_(self) -> list[NDArray[np.float64]]:
-        """Weights per layer, (n_in, n_out) as in scikit-learn."""
-        return self._stack_parameters("coefs_")[0]
-
-    @property
-    def intercepts_(self) -> list[NDArray[np.float64]]:
-        """Biases per layer, (n_out,)."""
-        return self._stack_parameters("intercepts_")[1]
-
-    def _stack_parameters(self, asked: str) -> tuple[list[NDArray], list[NDArray]]:
-        if not hasattr(self, "theta_"):
-            raise AttributeError(f"{asked} is there after fit.")
-        if self.network is not None:
-            raise AttributeError(
-                f"{asked} is not defined for a network of your own; use model.network_.parameters("
-                "model.theta_)."
-            )
-        return stack_parameters(self.network_, self.theta_)
-
-    @property
-    def n_layers_(self) -> int:
-        """Number of layers of units, the input and the outputs included."""
-        return len(self.coefs_) + 1
-
-    @property
-    def n_outputs_(self) -> int:
-        """Number of values that enter the loss."""
-        check_is_fitted(self, "theta_")
-        binary = len(self.classes_) == 2 and isinstance(self.network_.loss, BINARY)
-        return 1 if binary and not self._multilabel else len(self.classes_)
-
-    @property
-    def out_activation_(self) -> str:
-        """What makes probabilities of the last logits: "logistic" or "softmax"."""
-        check_is_fitted(self, "theta_")
-        return "logistic" if isinstance(self.network_.loss, BINARY) else "softmax"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from backpass.estimators.stack import ACTIVATIONS
 
@@ -61,6 +62,29 @@ def check_parameters(model: Any) -> None:
                     f"{name}={getattr(model, name)!r} belongs to training in epochs, which "
                     "solver='lbfgs' does not do; use 'adam' or 'sgd'."
                 )
+
+
+def check_partial(model: Any, classes: ArrayLike | None) -> None:
+    """Raise ValueError where a call of partial_fit cannot be done, or lacks its classes."""
+    first = not hasattr(model, "classes_")
+    if model.early_stopping:
+        raise ValueError(
+            "partial_fit sees rows only once, so early_stopping=True cannot set any aside; "
+            "use early_stopping=False."
+        )
+    if isinstance(model.class_weight, str):
+        raise ValueError(
+            f"class_weight={model.class_weight!r} needs all rows at once; give a dict."
+        )
+    if first and classes is None:
+        raise ValueError("classes must be passed on the first call to partial_fit.")
+    if not first and classes is not None:
+        named = np.unique(np.asarray(classes))
+        if not np.array_equal(model.classes_, named):
+            raise ValueError(
+                f"classes={named.tolist()} is not the same as on the last call to "
+                f"partial_fit, {model.classes_.tolist()}."
+            )
 
 
 def hidden_sizes(given: Any) -> list[int]:

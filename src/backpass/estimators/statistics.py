@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backpass.data.table import as_table, is_table
 from backpass.estimators.datasets import is_dataset, read_dataset
+from backpass.estimators.given import Given, as_rows
 from backpass.estimators.inputs import (
     array_as_table,
     check_lengths,
@@ -33,7 +34,7 @@ from backpass.inference.table import notes
 from backpass.runner import reproducible
 
 if TYPE_CHECKING:
-    from backpass.estimators.logistic import Problem
+    from backpass.estimators.minimum import Problem
 
 
 WARNINGS = {"aliased": CollinearityWarning, "separated": SeparationWarning}
@@ -85,19 +86,20 @@ class Statistics:
         """
         self._refuse_no_likelihood()
         if is_dataset(X):
-            rows, numbers, weight, n_dropped = self._dataset_of_the_fit(X, y, sample_weight)
+            given = self._dataset_of_the_fit(X, y, sample_weight)
         else:
             labels = np.asarray(read_labels(y))
             numbers, rows, sample_weight, groups, n_dropped = self._rows_of_the_fit(
                 X, labels, sample_weight, groups
             )
             weight = row_weights(sample_weight, self.class_weight, rows, numbers, self.classes_)
+            given = Given(as_rows(rows), numbers, weight, n_dropped)
         with reproducible(self.n_jobs):
-            problem: Problem = self._problem(rows, numbers, weight)  # type: ignore[attr-defined]
+            problem: Problem = self._problem(given)  # type: ignore[attr-defined]
             u = problem.objective.solvers(self.coef_, self.intercept_)
             optimum = self._optimum(problem, u)
             refuse_other_rows(optimum, self.converged_)
-            account = self._account(problem, n_dropped)
+            account = self._account(problem, given.n_left_out)
             return results(account, optimum, cov, groups, self._reader(), self.n_jobs)
 
     def summary(self) -> Results | Penalised:
@@ -188,8 +190,8 @@ class Statistics:
             seen = read_for_predict(self, X, keep_sparse=True)
         return numbers, seen, sample_weight, groups, n_dropped
 
-    def _dataset_of_the_fit(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, Any, Any, int]:
-        """Return rows, class numbers, weights, and how many rows the fit dropped, of a dataset."""
+    def _dataset_of_the_fit(self, X: Any, y: Any, sample_weight: Any) -> Given:
+        """Read a dataset again; ValueError where it is another one than that of the fit."""
         reader = copy(self)  # reading learns the encoding once more, and sets it
         reference = self._reference  # type: ignore[attr-defined]
         given = read_dataset(reader, X, y, sample_weight, self.missing or "raise", reference)
@@ -199,7 +201,7 @@ class Statistics:
                 "the dataset is not that of the fit: it has other classes, columns or values. Give "
                 "the dataset of the fit, or fit again."
             )
-        return given.rows, given.y, given.weight, given.n_left_out
+        return given
 
     def _base(self) -> int:
         """Return the number of the class that contrasts are against."""
