@@ -22,6 +22,7 @@ _HOMES = {
     "backpass.microscope": "Recorder",
     "backpass.data.dataset": "ingest open_dataset",
     "backpass.modelfile": "ModelFileError load save",
+    "backpass.export": "to_onnx",
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 __all__ = sorted(_HOME_OF)
@@ -45,6 +46,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run __getattr__
     from backpass.check import DerivativeError, check_layer, check_network
     from backpass.data.dataset import ingest, open_dataset
     from backpass.estimators import LogisticRegression, MLPClassifier
+    from backpass.export import to_onnx
     from backpass.inference import CollinearityWarning, SeparationWarning
     from backpass.layers import (
         Dropout,

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -541,3 +542,33 @@ def test_predictions_do_not_overwrite_the_rows_that_they_are_of(run, saved, tmp_
     assert (status, out) == (2, "")
     assert "is DATA itself" in " ".join(err.split())
     assert rows.read_text() == Path(PENGUINS).read_text()
+
+
+def test_export_writes_a_graph_that_predicts_as_predict_does(run, saved, tmp_path):
+    import onnxruntime
+
+    onnx = tmp_path / "penguins.onnx"
+    status, out, err = run("export", saved, "--onnx", onnx)
+    assert (status, err) == (0, "")
+    assert "from 7 inputs to label and probabilities" in " ".join(out.split())
+    table = pandas.read_csv(PENGUINS)
+    running = onnxruntime.InferenceSession(onnx, providers=["CPUExecutionProvider"])
+    rows = {
+        given.name: table[[given.name]].fillna("").to_numpy(object)
+        if given.type == "tensor(string)"
+        else table[[given.name]].to_numpy(float)
+        for given in running.get_inputs()
+    }
+    label, proba = running.run(["label", "probabilities"], rows)
+    model = bp.load(saved)
+    assert label.tolist() == model.predict(table).tolist()
+    np.testing.assert_allclose(proba, model.predict_proba(table), rtol=0, atol=1e-12)
+
+
+def test_export_says_what_is_missing(run, saved, tmp_path, monkeypatch):
+    import importlib.util
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    said = error_line(*run("export", saved, "--onnx", tmp_path / "m.onnx"))
+    assert said.endswith("is not installed; pip install 'backpass[onnx]' brings it.")
+    assert list(tmp_path.iterdir()) == []

@@ -225,6 +225,17 @@ def trace(
     run(model, data, target, row, others, html)
 
 
+@app.command(epilog="Example: backpass export adult.safetensors --onnx adult.onnx")
+def export(
+    model: Model,
+    onnx: Annotated[Path, typer.Option(metavar="M.onnx", help="Write the ONNX file here.")],
+) -> None:
+    """Write a saved model, its reading of raw columns included, for other programs to run."""
+    from backpass.cli.export import run
+
+    run(model, onnx)
+
+
 @app.command()
 def demo() -> None:
     """Fit a small real data set that comes with backpass; leaves nothing behind."""
