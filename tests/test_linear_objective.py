@@ -7,6 +7,7 @@ from tests.solvers.problems import on_given_columns
 
 import backpass as bp
 from backpass.data.rows import DenseRows, SparseRows, View
+from backpass.factor import Factor
 from backpass.linear_objective import LinearObjective
 from backpass.penalties import ElasticNet
 from backpass.runner import reproducible
@@ -166,7 +167,7 @@ def test_the_row_form_bounds_the_spread_of_logits(n_classes, bias):
     objective = linear_objective(n_classes, bias, l2=0.3)
     rng = np.random.default_rng(4)
     H = objective.curvature(rng.normal(size=objective.n_parameters))
-    form = objective.largest_row_form(np.linalg.inv(H))
+    form = objective.largest_row_form(Factor(H))
     for _ in range(50):
         move = rng.normal(size=objective.n_parameters)
         weight, shift = objective.given(move)

@@ -1,8 +1,8 @@
 """Mixed columns to numbers: learned once from a table, then the same at fit, predict, in files.
 
 An `Encoding` is the one schema behind everything that speaks of columns by name. Its intermediate
-form, `Codes`, keeps categorical columns as integers; only `transform` writes them out as one-hot
-columns. What a single column needs is in the two classes `Number` and `Category`.
+form, `Codes`, keeps categorical columns as integers, as `rows` does for a fit; only `transform`
+writes them out as one-hot columns. What a single column needs is in the two classes `Number` and `Category`.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -27,6 +28,7 @@ from backpass.data.columns import (
     level_codes,
 )
 from backpass.data.errors import DataError, Setting, listed
+from backpass.data.mixed import Border, MixedColumns, MixedTable
 from backpass.data.table import as_table, is_table
 from backpass.data.values import is_missing, number_values, refuse_unusable
 
@@ -249,24 +251,39 @@ class Encoding:
         self.expand(codes, out)
         return out
 
+    def rows(self, table: Any) -> NDArray[np.float64] | MixedTable:
+        """Encode a table as rows for a fit: categories stay codes; numbers alone are one array."""
+        codes = self.codes(table)
+        if not codes.categories.shape[1]:
+            return codes.numbers
+        return MixedTable(codes.numbers, codes.categories, self.mixed_columns)
+
     def expand(self, codes: Codes, out: NDArray[np.float64]) -> None:
         """Write encoded rows out as numbers, (n_rows, n_coefs), categories as 0 and 1."""
-        place = number = category = 0
+        out[...] = 0.0
+        out[:, self.mixed_columns.numbers_at] = codes.numbers
+        columns = self.mixed_columns.of_codes(codes.categories)
+        rows, categories = np.nonzero(columns >= 0)
+        out[rows, columns[rows, categories]] = 1.0
+
+    @cached_property
+    def mixed_columns(self) -> MixedColumns:
+        """Say which encoded columns are numbers, and which belong to which category."""
+        place, numbers = 0, list[int]()
+        borders, of_code = list[Border](), list[NDArray[np.int32]]()
         for column in self.columns:
-            width = len(column.coef_names)
+            stop = place + len(column.coef_names)
             if isinstance(column, Category):
                 # One entry longer than the codes: the last, reached by code -1, leads nowhere too.
-                to = np.full(len(column.levels) + 2, -1)
-                to[column.coef_codes] = place + np.arange(width)
-                where = to[codes.categories[:, category]]
-                rows = np.flatnonzero(where >= 0)
-                out[:, place : place + width] = 0.0
-                out[rows, where[rows]] = 1.0
-                category += 1
+                to = np.full(len(column.levels) + 2, -1, np.int32)
+                to[column.coef_codes] = np.arange(place, stop)
+                of_code.append(to)
+                borders.append(Border(place, stop))
             else:
-                out[:, place : place + width] = codes.numbers[:, number : number + width]
-                number += width
-            place += width
+                numbers.extend(range(place, stop))
+            place = stop
+        at = np.array(numbers, dtype=np.intp)
+        return MixedColumns(place, at, tuple(borders), tuple(of_code))
 
     def to_json(self) -> str:
         """Write the encoding as JSON; `from_json` gives an equal one."""

@@ -12,12 +12,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax, xlogy
 
+from backpass.bordered import Bordered, BorderedFactor
+from backpass.data.mixed import Border, MixedBlock, MixedRows
 from backpass.data.rows import Block, Rows, View
 from backpass.factor import Factor
 from backpass.kernels.head import logistic_head, softmax_head
@@ -29,7 +32,8 @@ from backpass.treesum import TreeSum
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 GRAM_UP_TO = 2000  # columns
-PRODUCTS_UP_TO = 64  # columns; up to it all x̃_a x̃_b of a row are written out for softmax
+MATRIX_UP_TO = 2000  # unknowns
+BORDERED_BYTES = 128 * 2**20  # of one curvature that is bordered: some four are held at once
 NO_WEIGHT = np.empty(0)
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 
@@ -38,14 +42,15 @@ DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 class Evaluation:
     """The smooth part of the objective at u, from `n_rows` rows scaled up to all of them.
 
-    curvature: (n_parameters, n_parameters) or None. longest: the largest ‖x̃_i‖² met with it.
+    curvature: (n_parameters, n_parameters), bordered where one category is large, or None.
+    longest: the largest ‖x̃_i‖² met with it.
     stride: of the rows; curvature / stride is a lower bound of all rows' curvature.
     """
 
     u: Vector
     value: float
     gradient: Vector
-    curvature: Matrix | None = None
+    curvature: Matrix | Bordered | None = None
     longest: float = np.inf
     stride: int = 1
 
@@ -73,6 +78,7 @@ class LinearObjective:
         self.rows_evaluated = 0
         self.history: list[tuple[float, float, int]] = []  # (passes, value, stride) of evaluations
         self._collinear: Matrix | None = None
+        self.border = self._border()
 
     @property
     def passes(self) -> float:
@@ -94,26 +100,22 @@ class LinearObjective:
             sums = (np.array(cost), block.pull(delta), delta.sum(axis=0))
             if not curvature:
                 return sums
-            if self.n_outputs == 1:
-                matrix, longest[index] = block.gram(self.view, np.sqrt(bend[:, 0]), DOUBLE)
-            else:
-                wide, longest[index] = block.standardised(self.view, np.ones(len(y)), DOUBLE)
-                matrix = softmax_gram(wide, bend, w)
-            return (*sums, matrix)
+            made, longest[index] = self._curvature_part(block, bend, w)
+            return (*sums, *made)
 
-        cost, pull, total, *matrix = self._sum(part, len(cuts))
+        cost, pull, total, *made = self._sum(part, len(cuts))
         n_rows = self.rows.count(stride)
         self.rows_evaluated += n_rows
         share = self.rows.n_rows / n_rows
-        gradient = share * self._seen(pull, total) + self.penalty.smooth_curvature() * u
+        ridge = self.penalty.smooth_curvature()
+        gradient = share * self._seen(pull, total) + ridge * u
         value = share * float(cost) + self.penalty.smooth_value(u)
         self.history.append((self.passes, value, stride))
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
             self._refuse_nonfinite(u)
         if not curvature:
             return Evaluation(u, value, gradient, stride=stride)
-        full = share * self._arranged(matrix[0])
-        full[np.diag_indices_from(full)] += self.penalty.smooth_curvature()
+        full = self._whole_curvature([share * sums for sums in made], ridge)
         return Evaluation(u, value, gradient, full, float(longest.max()), stride)
 
     def hessian_product(self, u: Vector, v: Vector) -> Vector:
@@ -161,7 +163,7 @@ class LinearObjective:
     def curvature(self, u: Vector, definite: bool = True) -> Matrix:
         """Return the curvature at u; definite: with the null directions filled, see `definite`."""
         matrix = self.evaluate(u, curvature=True).curvature
-        assert matrix is not None
+        assert isinstance(matrix, np.ndarray)
         return self.definite(matrix) if definite else matrix
 
     def definite(self, matrix: Matrix) -> Matrix:
@@ -171,21 +173,53 @@ class LinearObjective:
         """
         return matrix + np.diag(matrix).mean() * self.null_projector if self.has_null else matrix
 
+    def _definite_border(self, matrix: Bordered) -> Bordered:
+        """Do the same to a bordered one: a softmax's common shift is all that is known of it."""
+        if self.n_outputs == 1:
+            return matrix
+        free = np.ones(self.n_parameters, dtype=bool)
+        if self.penalty.smooth_curvature().any():
+            free[: self.n_outputs * self.rows.n_columns] = False
+        return matrix.plus_common_shift(float(matrix.diagonal.mean()), free)
+
+    @property
+    def fits_matrix(self) -> bool:
+        """Tell whether a curvature matrix of this many parameters can be formed."""
+        return self.n_parameters <= MATRIX_UP_TO
+
     @property
     def fits_curvature(self) -> bool:
-        """Tell whether a curvature matrix of this many parameters can be formed."""
-        return self.n_parameters <= 2000
+        """Tell whether a curvature can be formed, as a matrix or bordered by one category."""
+        return self.fits_matrix or self.border is not None
+
+    def _border(self) -> Border | None:
+        """Return the category that borders the curvature: where without it the matrix is too wide.
+
+        D, B and E of `Bordered` have to fit.
+        """
+        border = self.rows.largest if isinstance(self.rows, MixedRows) else None
+        if self.fits_matrix or border is None:
+            return None
+        k, others = self.n_outputs, self.view.width - border.n_levels
+        size = border.n_levels * k * k * (1 + others) + (k * others) ** 2
+        return border if 8 * size <= BORDERED_BYTES else None
 
     @property
     def curvature_is_dear(self) -> bool:
         """Tell whether forming it takes as long as some fifty passes without it."""
+        if self.border is not None:
+            return False
         wide = self.view.width
         few = self.rows.n_rows < 160 * wide
-        return few and float(self.rows.n_rows) * self.n_parameters**2 > 8e9
+        # What a row adds to: as many numbers as it holds, squared.
+        visited = self.n_outputs * (self.rows.row_width + int(self.view.ones))
+        return few and float(self.rows.n_rows) * visited**2 > 8e9
 
-    def factor(self, curved: Evaluation) -> Factor:
+    def factor(self, curved: Evaluation) -> Factor | BorderedFactor:
         """Factorise a curvature, with all null directions filled if it is singular without."""
         assert curved.curvature is not None
+        if isinstance(curved.curvature, Bordered):
+            return BorderedFactor(self._definite_border(curved.curvature))
         found = Factor(self.definite(curved.curvature))
         if not found.full_rank and self._collinear is None and self.find_collinear():
             found = Factor(self.definite(curved.curvature))
@@ -253,30 +287,32 @@ class LinearObjective:
 
     # What certificates ask.
 
-    def largest_row_form(self, inverse: Matrix, stride: int = 1) -> float:
-        """Bound max_i (spread of row i's logits)² per unit of squared H-norm, given H⁻¹ on u.
+    def largest_row_form(self, factor: Factor | BorderedFactor, stride: int = 1) -> float:
+        """Bound max_i (spread of row i's logits)² per unit of squared H-norm, given H's factor.
 
         For a sigmoid it is max_i x̃_iᵀ H⁻¹ x̃_i. For a softmax twice max_i ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i,
         since a spread max_a - max_b is at most √2 times a length.
         """
-        k, wide = self.n_outputs, self.view.width
-        order = self.order()
-        by_class = inverse[np.ix_(order, order)].reshape(k, wide, k, wide)
-        middle = np.einsum("aiaj->ij", by_class)
+        forms = self._row_forms(factor)
         cuts = self.rows.cuts(stride)
         largest = np.zeros(len(cuts))
 
         def part(index: int) -> None:
-            block = self.rows.block(cuts[index])
-            ones = np.ones(len(range(self.rows.n_rows)[cuts[index]]))
-            wide_rows, _ = block.standardised(self.view, ones, DOUBLE)
-            forms = np.einsum("ij,ij->i", wide_rows @ middle, wide_rows)
-            largest[index] = forms.max(initial=0.0)
+            largest[index] = forms(self.rows.block(cuts[index])).max(initial=0.0)
 
         for _ in (current_runner() or serial)(part, len(cuts)):
             pass
         self.rows_evaluated += self.rows.count(stride)
-        return float(largest.max(initial=0.0)) * (1.0 if k == 1 else 2.0)
+        return float(largest.max(initial=0.0)) * (1.0 if self.n_outputs == 1 else 2.0)
+
+    def _row_forms(self, factor: Factor | BorderedFactor) -> Callable[[Any], Vector]:
+        """Return block -> ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i of its rows."""
+        if isinstance(factor, BorderedFactor):
+            return partial(bordered_forms, factor, self.view, self.border)
+        k, wide, order = self.n_outputs, self.view.width, self.order()
+        by_class = factor.inverse()[np.ix_(order, order)].reshape(k, wide, k, wide)
+        middle = np.einsum("aiaj->ij", by_class)
+        return lambda block: block.forms(self.view, middle)
 
     def class_weights(self) -> Vector:
         """Return the weight of each class, (n_classes,); two classes for a sigmoid."""
@@ -381,13 +417,40 @@ class LinearObjective:
             cost = softmax_head(z, y, w, delta, bend)
         return cost, delta, bend
 
-    def _arranged(self, matrix: Matrix) -> Matrix:
-        """Lay a sum of blocks' curvature out as u is: weights, class by class, then the biases."""
+    def _curvature_part(
+        self, block: Block, bend: Matrix, w: Vector
+    ) -> tuple[tuple[NDArray, ...], float]:
+        """Return the sums over a block that a curvature is made of, and max ‖x̃_i‖²."""
+        if self.border is not None:
+            assert isinstance(block, MixedBlock)
+            weights = bend if self.n_outputs == 1 else class_pairs(bend, w)
+            *made, longest = block.bordered_grams(self.view, weights, self.border)
+            return tuple(made), longest
         if self.n_outputs == 1:
-            return matrix
-        if self.view.width <= PRODUCTS_UP_TO:
-            matrix = unfold(matrix, self.n_outputs, self.view.width)
-        return self._ordered(matrix)
+            matrix, longest = block.gram(self.view, np.sqrt(bend[:, 0]), DOUBLE)
+        else:
+            matrix, longest = block.grams(self.view, class_pairs(bend, w))
+        return (matrix,), longest
+
+    def _whole_curvature(self, made: list[NDArray], ridge: Vector) -> Matrix | Bordered:
+        """Lay sums over blocks out as u is: weights, class by class, then biases; add the ridge."""
+        k, wide = self.n_outputs, self.view.width
+        if self.border is not None:
+            levels, rest = self._border_places(self.border)
+            parts = (made[0], made[1], made[2])
+            return Bordered.of_pairs(parts, levels, rest, pair_table(k)).plus_diagonal(ridge)
+        full = made[0]
+        if k > 1:
+            by_class = full[pair_table(k)].transpose(0, 2, 1, 3)
+            full = self._ordered(by_class.reshape(k * wide, k * wide))
+        full[np.diag_indices_from(full)] += ridge
+        return full
+
+    def _border_places(self, border: Border) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Return where in u the border's unknowns stand, (L, k), and all others, class by class."""
+        by_class = self.order().reshape(self.n_outputs, self.view.width)
+        levels = np.ascontiguousarray(by_class[:, border.first : border.stop].T)
+        return levels, by_class[:, border.rest(self.view.width)].reshape(-1)
 
     def order(self) -> NDArray[np.intp]:
         """Return where (class a, column j of x̃) stands in u, class by class."""
@@ -403,32 +466,33 @@ class LinearObjective:
         return matrix[np.ix_(back, back)]
 
 
-def softmax_gram(wide: NDArray, proba: Matrix, weight: Vector) -> NDArray:
-    """Return ∑ w (diag(π) - π πᵀ) ⊗ x̃ x̃ᵀ: folded to class pairs by column pairs if x̃ is short.
-
-    As one product, (all π pairs)ᵀ (all x̃ pairs), it is some ten times faster than pair by pair.
-    """
-    k, d = proba.shape[1], wide.shape[1]
-    a, b = np.triu_indices(k)
+def class_pairs(proba: Matrix, weight: Vector) -> Matrix:
+    """Return w (diag(π) - π πᵀ)_ab of every row, (m, k (k + 1) / 2), for the pairs a <= b."""
+    a, b = np.triu_indices(proba.shape[1])
     pairs = -proba[:, a] * proba[:, b]
     pairs[:, a == b] += proba
     if weight.size:
         pairs *= weight[:, None]
-    if d <= PRODUCTS_UP_TO:
-        i, j = np.triu_indices(d)
-        return pairs.T @ (wide[:, i] * wide[:, j])
-    blocks = np.empty((k, d, k, d), wide.dtype)
-    for pair, (p, q) in enumerate(zip(a, b, strict=True)):
-        blocks[p, :, q, :] = wide.T @ (pairs[:, pair, None] * wide)
-        blocks[q, :, p, :] = blocks[p, :, q, :].T
-    return blocks.reshape(k * d, k * d)
+    return pairs
 
 
-def unfold(folded: Matrix, k: int, d: int) -> Matrix:
-    """Return the (k·d, k·d) matrix of a (k(k+1)/2, d(d+1)/2) one; pairs of both kinds commute."""
-    class_pair, column_pair = np.empty((k, k), dtype=int), np.empty((d, d), dtype=int)
-    for table, size in ((class_pair, k), (column_pair, d)):
-        upper = np.triu_indices(size)
-        table[upper] = np.arange(len(upper[0]))
-        table.T[upper] = table[upper]
-    return folded[class_pair[:, None, :, None], column_pair[None, :, None, :]].reshape(k * d, k * d)
+def pair_table(k: int) -> NDArray[np.intp]:
+    """Return the place of a pair of classes among those a <= b, (k, k)."""
+    table = np.empty((k, k), dtype=np.intp)
+    upper = np.triu_indices(k)
+    table[upper] = np.arange(len(upper[0]))
+    table.T[upper] = table[upper]
+    return table
+
+
+def bordered_forms(
+    factor: BorderedFactor, view: View, border: Border, block: MixedBlock
+) -> Vector:
+    """Return ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i of a block's rows, (m,), for a bordered H."""
+    entries, rest = block.split(border)
+    level, size = np.full(len(block), -1), np.zeros(len(block))
+    there = np.diff(entries.indptr) > 0
+    level[there] = entries.indices
+    size[there] = entries.data / view.scale[border.first + entries.indices]
+    others, _ = rest.standardised(border.without(view), np.ones(len(block)), DOUBLE)
+    return factor.forms(level, size, others)

@@ -17,7 +17,8 @@ from numpy.typing import DTypeLike, NDArray
 from backpass.data.columns import Category, Column, Number, category_from, number_from
 from backpass.data.labels import label_values
 from backpass.data.moments import GRID, Moments
-from backpass.data.rows import DenseBlock, DenseRows
+from backpass.data.mixed import MixedRows
+from backpass.data.rows import DenseBlock, DenseRows, Rows
 from backpass.data.split import StratifiedDraw
 from backpass.data.store import ArrayWriter, StoredArray
 from backpass.data.stored import StoredTable, read_rows
@@ -29,7 +30,7 @@ from backpass.scratch import scratch
 class StreamedFit:
     """What a fit reads. y: classes by number; weight: of every row, or None where all are 1."""
 
-    rows: StoredRows
+    stored: StoredEncoded
     encoding: Encoding
     classes: NDArray
     y: RowValues
@@ -54,7 +55,7 @@ def prepare(
     weight = (
         None if weights is None else RowValues(table.n_rows, np.dtype(np.float64), weights.read)
     )
-    return StreamedFit(StoredRows(table, encoding), encoding, classes, y, weight)
+    return StreamedFit(StoredEncoded(table, encoding), encoding, classes, y, weight)
 
 
 def label_numbers(labels: StoredArray, places: NDArray[np.int64]) -> RowValues:
@@ -269,12 +270,11 @@ class _Copy:
         return replace(self.table, folder=None, **made)
 
 
-class StoredRows(DenseRows):
+class StoredEncoded:
     """Rows of a store, encoded block by block as they are read."""
 
     def __init__(self, table: StoredTable, encoding: Encoding) -> None:
         self.table, self.encoding = table, encoding
-        self.n_rows, self.n_columns = table.n_rows, len(encoding.coef_names)
         self._places = [table.place(column.name) for column in encoding.columns]
         self._codes = {
             column.name: _recoding(table, column)
@@ -282,19 +282,11 @@ class StoredRows(DenseRows):
             if isinstance(column, Category)
         }
         # Then the stored matrix is the encoded one, as it stands.
-        self._as_it_is = not encoding.standardize and all(
+        self.as_it_is = not encoding.standardize and all(
             isinstance(column, Number) and column.varies and not column.indicator
             for column in encoding.columns
         )
-        self._as_it_is &= self._places == list(range(table.numbers.width))
-
-    def block(self, places: slice) -> DenseBlock:
-        n_rows = len(range(*places.indices(self.n_rows)))
-        out = scratch("rows", (n_rows, self.n_columns))
-        if self._as_it_is:
-            return DenseBlock(self.table.numbers.read(places, out))
-        self.encoding.expand(self.codes(places), out)
-        return DenseBlock(out)
+        self.as_it_is &= self._places == list(range(table.numbers.width))
 
     def usable(self, places: slice) -> NDArray[np.bool_]:
         """Mark the rows that the model takes: where values may not be missing, none is."""
@@ -322,16 +314,51 @@ class StoredRows(DenseRows):
                 columns += self.encoding.number_columns(column, value, np.isnan(value))
         return Codes(_matrix(columns, len(numbers), float), _matrix(categories, len(numbers), int))
 
+    def rows(self) -> Rows:
+        """Return the rows as a fit takes them: categories stay codes; numbers alone are dense."""
+        return StoredMixed(self) if self._codes else StoredNumbers(self)
+
+    def written_out(self, places: slice = slice(None)) -> NDArray[np.float64]:
+        """Return rows as one array, for a fit that needs them in any order."""
+        start, stop, _ = places.indices(self.table.n_rows)
+        out = np.empty((stop - start, len(self.encoding.coef_names)))
+        for first in range(start, stop, GRID):
+            some = slice(first, min(first + GRID, stop))
+            self.encoding.expand(self.codes(some), out[first - start : some.stop - start])
+        return out
+
+
+class StoredNumbers(DenseRows):
+    """Rows of a store that become numbers alone."""
+
+    def __init__(self, stored: StoredEncoded) -> None:
+        self.stored = stored
+        self.n_rows, self.n_columns = stored.table.n_rows, len(stored.encoding.coef_names)
+
+    def block(self, places: slice) -> DenseBlock:
+        if not self.stored.as_it_is:
+            return DenseBlock(self.stored.codes(places).numbers)
+        n_rows = len(range(*places.indices(self.n_rows)))
+        out = scratch("rows", (n_rows, self.n_columns))
+        return DenseBlock(self.stored.table.numbers.read(places, out))
+
     def refuse_nonfinite(self, places: slice) -> None:
         """There is nothing to refuse: a store holds finite numbers, and missing ones are filled."""
 
 
-def written_out(rows: StoredRows) -> NDArray[np.float64]:
-    """Return all rows as one array, for a fit that needs them in any order."""
-    out = np.empty((rows.n_rows, rows.n_columns))
-    for places in rows.cuts(1):
-        out[places] = rows.block(places).x
-    return out
+class StoredMixed(MixedRows):
+    """Rows of a store with categories, which stay codes."""
+
+    def __init__(self, stored: StoredEncoded) -> None:
+        super().__init__(stored.table.n_rows, stored.encoding.mixed_columns)
+        self.stored = stored
+
+    def read(self, places: slice) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
+        codes = self.stored.codes(places)
+        return codes.numbers, self.columns.of_codes(codes.categories)
+
+    def refuse_nonfinite(self, places: slice) -> None:
+        """There is nothing to refuse: a store holds finite numbers, and missing ones are filled."""
 
 
 def _recoding(table: StoredTable, column: Category) -> NDArray[np.int32]:

@@ -31,7 +31,7 @@ from backpass.data.errors import DataError
 from backpass.data.stored import StoredTable
 from backpass.microscope import Recorder
 from backpass.modelfile import FitRecord, save
-from backpass.streaming import hold_out, prepare, written_out
+from backpass.streaming import hold_out, prepare
 
 
 def run(request: FitRequest) -> None:
@@ -161,7 +161,7 @@ def _fitted(request: FitRequest, rows: StoredTable) -> tuple[Any, Recorder | Non
     # They take rows in any order, so these are written out.
     given = prepare(rows, request.missing or "indicator", None, request.standardize)
     labels = given.classes[given.y[:]]
-    array = written_out(given.rows)
+    array = given.stored.written_out()
     recorder = None if request.report is None else Recorder(array, labels)
     network = MLPClassifier(
         request.hidden,

@@ -15,7 +15,7 @@ from backpass.data.errors import DataError
 from backpass.data.labels import places_of_levels
 from backpass.data.stored import StoredTable
 from backpass.metrics import trivial_log_proba
-from backpass.streaming import StoredRows
+from backpass.streaming import StoredEncoded
 from backpass.tallies import Tally
 
 _HEIGHT = 8192  # rows; fewer where there are many columns
@@ -62,24 +62,30 @@ def log_probabilities(
     model: Any, table: StoredTable
 ) -> Iterator[tuple[slice, NDArray[np.bool_], NDArray[np.float64]]]:
     """Yield places of rows, which of them the model takes, and the log-probabilities of these."""
-    bare = copy.copy(model)  # the same model, of rows that are encoded already
-    bare.encoding_ = None
-    bare.__dict__.pop("feature_names_in_", None)
-    encoded = None if model.encoding_ is None else StoredRows(table, model.encoding_)
-    if encoded is None:
-        order = [table.place(name) for name in model.feature_names_in_]
-        height = _HEIGHT
-    else:
-        bare.n_features_in_ = encoded.n_columns
-        height = min(_HEIGHT, encoded.height(1))
+    if model.encoding_ is None:
+        yield from _of_plain_numbers(model, table)
+        return
+    stored = StoredEncoded(table, model.encoding_)
+    encoded = stored.rows()
+    height = min(_HEIGHT, encoded.height(1))
     for start in range(0, table.n_rows, height):
         rows = slice(start, min(start + height, table.n_rows))
-        if encoded is None:
-            x = table.numbers.read(rows)[:, order]
-            usable = ~np.isnan(x).any(axis=1)
-        else:
-            usable = encoded.usable(rows)
-            x = encoded.block(rows).x
+        usable = stored.usable(rows)
+        if usable.any():
+            yield rows, usable, model.log_proba_of_block(encoded.block(rows))[usable]
+
+
+def _of_plain_numbers(
+    model: Any, table: StoredTable
+) -> Iterator[tuple[slice, NDArray[np.bool_], NDArray[np.float64]]]:
+    """Do the same for a model that knows no encoding, only names and their order."""
+    bare = copy.copy(model)  # of rows that have no names
+    bare.__dict__.pop("feature_names_in_", None)
+    order = [table.place(name) for name in model.feature_names_in_]
+    for start in range(0, table.n_rows, _HEIGHT):
+        rows = slice(start, min(start + _HEIGHT, table.n_rows))
+        x = table.numbers.read(rows)[:, order]
+        usable = ~np.isnan(x).any(axis=1)
         if usable.any():
             yield rows, usable, bare.predict_log_proba(x if usable.all() else x[usable])
 

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from backpass.data.rows import Block
 from backpass.estimators.inputs import read_for_predict
 from backpass.network import Network
 from backpass.trace import Trace
@@ -43,6 +44,10 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict log-probabilities, from logits: right also where a probability is 0 or 1."""
+        raise NotImplementedError
+
+    def log_proba_of_block(self, block: Block) -> NDArray[np.float64]:
+        """Predict log-probabilities of rows that are encoded already, in a block of any storage."""
         raise NotImplementedError
 
     def trace(self, X: Any, y: ArrayLike) -> Trace:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from backpass.bordered import BorderedFactor
 from backpass.factor import Factor
 from backpass.linear_objective import Evaluation, LinearObjective
 from backpass.solvers.certificate import EPS, duality_gap, self_concordance_gap
@@ -50,7 +51,7 @@ class Certifier:
         self._settle(here, bound)
         return self.reached
 
-    def with_curvature(self, here: Evaluation, curved: Evaluation, factor: Factor) -> bool:
+    def with_curvature(self, here: Evaluation, curved: Evaluation, factor: Factor | BorderedFactor) -> bool:
         """Tell whether a solver that has a curvature at hand may stop."""
         bound, decrement = self_concordance_gap(self.objective, here, curved, factor)
         if self.finite and bound > self.target and self._dual_hopeful(here):

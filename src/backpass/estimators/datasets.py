@@ -64,7 +64,8 @@ def _read_table(
     if weight is not None or estimator.class_weight is not None:
         labels = read.y[:]
         weight = row_weights(weight, estimator.class_weight, labels, labels, read.classes)
-    return Given(read.rows, labels, weight, table.n_rows - read.rows.n_rows)
+    rows = read.stored.rows()
+    return Given(rows, labels, weight, table.n_rows - rows.n_rows)
 
 
 def _read_sparse(estimator: Any, table: StoredSparse) -> Given:

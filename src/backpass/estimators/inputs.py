@@ -33,7 +33,7 @@ AT_FIT = (
 class Columns:
     """X as the fit takes it. rows: which of the given rows it holds, None for all of them."""
 
-    X: NDArray
+    X: Any
     encoding: Any
     rows: NDArray[np.intp] | None = None
 
@@ -62,14 +62,14 @@ def read_for_fit(
     missing: "raise", "drop" or "indicator". reference: None gives every level of a category a
     coefficient; a mapping leaves out the level named, or the first. standardize: whether numbers
     of an encoded table are centred and scaled. in_blocks: the fit reads rows in blocks, of any
-    storage and type, and sees for itself whether they are finite; otherwise sparse matrices are
-    written out.
+    storage and type, and sees for itself whether they are finite; otherwise sparse matrices and
+    categories are written out.
     """
     if missing not in ("raise", "drop", "indicator"):
         raise ValueError(f"missing is {missing!r}; it is 'raise', 'drop', 'indicator' or None.")
     asked = getattr(estimator, "missing", None) == "indicator"  # not only a table's default
     if is_table(X) and (asked or not is_numeric_frame(X)):
-        return _learn(estimator, X, missing, reference, standardize)
+        return _learn(estimator, X, missing, reference, standardize, in_blocks)
     if missing == "raise" or sparse.issparse(X) or is_table(X):
         if in_blocks:
             array = validate_data(estimator, X, accept_sparse="csr", dtype="numeric", **UNCHECKED)
@@ -80,7 +80,7 @@ def read_for_fit(
     array = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite="allow-nan")
     if missing == "drop" and not np.isnan(array).any():
         return Columns(array, None)
-    return _encoded(array_as_table(array), missing, reference, standardize)
+    return _encoded(array_as_table(array), missing, reference, standardize, in_blocks)
 
 
 def _learn(
@@ -89,26 +89,32 @@ def _learn(
     missing: str,
     reference: Mapping[str, str] | None,
     standardize: bool,
+    in_blocks: bool,
 ) -> Columns:
     """Learn an encoding from a table and note the table's columns on the estimator."""
     table = as_table(X)
     estimator.n_features_in_ = table.num_columns
     estimator.feature_names_in_ = np.array(table.column_names, dtype=object)
-    return _encoded(table, missing, reference, standardize)
+    return _encoded(table, missing, reference, standardize, in_blocks)
 
 
 def _encoded(
-    table: Any, missing: str, reference: Mapping[str, str] | None, standardize: bool
+    table: Any,
+    missing: str,
+    reference: Mapping[str, str] | None,
+    standardize: bool,
+    in_blocks: bool,
 ) -> Columns:
     from backpass.encoding import Encoding
 
     encoding = Encoding.learn(table, missing=missing, reference=reference, standardize=standardize)
+    encoded = encoding.rows if in_blocks else encoding.transform
     if missing != "drop":
-        return Columns(encoding.transform(table), encoding)
+        return Columns(encoded(table), encoding)
     complete = encoding.complete_rows(table)
     if complete.all():
-        return Columns(encoding.transform(table), encoding)
-    return Columns(encoding.transform(table.filter(complete)), encoding, np.flatnonzero(complete))
+        return Columns(encoded(table), encoding)
+    return Columns(encoded(table.filter(complete)), encoding, np.flatnonzero(complete))
 
 
 def is_plain(estimator: Any, X: Any) -> bool:
@@ -179,17 +185,22 @@ def _remedy(estimator: Any, X: Any) -> str:
     )
 
 
-def read_for_predict(estimator: Any, X: Any, keep_sparse: bool = False) -> Any:
-    """Return X as the array that the fit saw; ValueError where columns differ from the fit's."""
+def read_for_predict(estimator: Any, X: Any, in_blocks: bool = False) -> Any:
+    """Return X as the array that the fit saw; ValueError where columns differ from the fit's.
+
+    in_blocks: CSR stays as it is, and a table with categories becomes `Rows`.
+    """
     encoding = estimator.encoding_
+    if encoding is not None:
+        encoded = encoding.rows if in_blocks else encoding.transform
     if encoding is None:
         array = validate_data(
             estimator, X, accept_sparse="csr", dtype=FLOATS, reset=False, **UNCHECKED
         )
         refuse_nonfinite(estimator, array, _remedy(estimator, array))
-        return array if keep_sparse else dense(array)
+        return array if in_blocks else dense(array)
     if is_table(X):
-        return encoding.transform(X)
+        return encoded(X)
     if hasattr(estimator, "feature_names_in_"):
         raise ValueError(
             f"X is {type(X).__name__}, but the fit was on a table whose columns are known by name; "
@@ -197,7 +208,7 @@ def read_for_predict(estimator: Any, X: Any, keep_sparse: bool = False) -> Any:
             f"{', ...' if len(encoding.column_names) > 8 else ''}."
         )
     array = validate_data(estimator, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=False)
-    return encoding.transform(array_as_table(array))
+    return encoded(array_as_table(array))
 
 
 def array_as_table(array: NDArray) -> Any:

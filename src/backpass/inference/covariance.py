@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
+from backpass.data.rows import PRODUCTS_UP_TO
 from backpass.inference.likelihood import Likelihood, Seen
-from backpass.linear_objective import PRODUCTS_UP_TO
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

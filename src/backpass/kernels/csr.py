@@ -32,26 +32,77 @@ def csr_pull(indptr, indices, data, delta, out):
 
 
 @_jit
-def csr_gram(indptr, indices, data, inverse_scale, root, ones, out):
-    """Add ∑ root_i² x̃_i x̃_iᵀ to the lower triangle of out; return max ‖x̃_i‖².
+def csr_gram(indptr, indices, data, inverse_scale, weight, ones, out):
+    """Add ∑ weight_i x̃_i x̃_iᵀ to the lower triangle of out (d̃, d̃); weights may be negative.
 
-    x̃ = (x · inverse_scale, 1). out: (d̃, d̃). Indices of a row ascend. Only pairs of entries that
-    are there are visited: for 14 entries in 108 columns, 1 pair in 60.
+    x̃ = (x · inverse_scale, 1). Indices of a row ascend. Only pairs of entries that are there are
+    visited: for 14 entries in 108 columns, 1 pair in 60.
     """
-    longest = 0.0
     last = out.shape[0] - 1
-    for i in range(root.size):
-        square = root[i] * root[i]
-        norm = 1.0 if ones else 0.0
+    for i in range(weight.size):
+        for e in range(indptr[i], indptr[i + 1]):
+            a = indices[e]
+            seen = weight[i] * data[e] * inverse_scale[a]
+            for f in range(indptr[i], e + 1):
+                out[a, indices[f]] += seen * data[f] * inverse_scale[indices[f]]
+            if ones:
+                out[last, a] += seen
+        if ones:
+            out[last, last] += weight[i]
+
+
+@_jit
+def csr_norms(indptr, indices, data, inverse_scale, out):
+    """Fill out (m,) with ‖x_i · inverse_scale‖²."""
+    for i in range(out.size):
+        out[i] = 0.0
+        for e in range(indptr[i], indptr[i + 1]):
+            seen = data[e] * inverse_scale[indices[e]]
+            out[i] += seen * seen
+
+
+@_jit
+def csr_dense_cross(indptr, indices, data, inverse_scale, weight, wide, out):
+    """Add ∑ weight_i (x_i · inverse_scale) wide_iᵀ to out (d, p), wide (m, p)."""
+    for i in range(weight.size):
+        for e in range(indptr[i], indptr[i + 1]):
+            a = indices[e]
+            seen = weight[i] * data[e] * inverse_scale[a]
+            for j in range(wide.shape[1]):
+                out[a, j] += seen * wide[i, j]
+
+
+@_jit
+def csr_csr_cross(
+    indptr, indices, data, inverse_scale, weight, indptr_b, indices_b, data_b, inverse_scale_b, out
+):
+    """Add ∑ weight_i (a_i · inverse_scale) (b_i · inverse_scale_b)ᵀ to out (d_a, d_b).
+
+    Where a row has one 1 in each, as two categorical columns have, it is a weighted cross-table.
+    """
+    for i in range(weight.size):
+        for e in range(indptr[i], indptr[i + 1]):
+            a = indices[e]
+            seen = weight[i] * data[e] * inverse_scale[a]
+            for f in range(indptr_b[i], indptr_b[i + 1]):
+                b = indices_b[f]
+                out[a, b] += seen * data_b[f] * inverse_scale_b[b]
+
+
+@_jit
+def csr_forms(indptr, indices, data, inverse_scale, matrix, cross, wide, out):
+    """Add s_iᵀ M s_i + 2 s_iᵀ C wide_i to out (m,), s_i = x_i · inverse_scale.
+
+    matrix: M (d, d) or larger, symmetric; cross: C (d, p); wide: (m, p).
+    """
+    for i in range(out.size):
         for e in range(indptr[i], indptr[i + 1]):
             a = indices[e]
             seen = data[e] * inverse_scale[a]
-            norm += seen * seen
-            for f in range(indptr[i], e + 1):
-                out[a, indices[f]] += square * seen * data[f] * inverse_scale[indices[f]]
-            if ones:
-                out[last, a] += square * seen
-        if ones:
-            out[last, last] += square
-        longest = max(longest, norm)
-    return longest
+            total = seen * matrix[a, a]
+            for f in range(indptr[i], e):
+                b = indices[f]
+                total += 2.0 * data[f] * inverse_scale[b] * matrix[a, b]
+            for j in range(wide.shape[1]):
+                total += 2.0 * cross[a, j] * wide[i, j]
+            out[i] += seen * total

@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backpass.bordered import BorderedFactor
 from backpass.factor import Factor
 from backpass.linear_objective import Evaluation
 from backpass.penalties import ElasticNet
@@ -27,7 +28,7 @@ class Certifiable(Protocol):
     total_weight: float
     n_outputs: int
 
-    def largest_row_form(self, inverse: NDArray[np.float64], stride: int = 1) -> float: ...
+    def largest_row_form(self, factor: Factor | BorderedFactor, stride: int = 1) -> float: ...
     def class_weights(self) -> Vector: ...
     def dual_terms(
         self, u: Vector, share: float, constant: Vector, shrink: float
@@ -35,7 +36,7 @@ class Certifiable(Protocol):
 
 
 def self_concordance_gap(
-    objective: Certifiable, here: Evaluation, curved: Evaluation, factor: Factor
+    objective: Certifiable, here: Evaluation, curved: Evaluation, factor: Factor | BorderedFactor
 ) -> tuple[float, float]:
     """Bound the gap at `here` by a curvature; return (bound, Newton decrement ν). No l1.
 
@@ -60,13 +61,13 @@ def self_concordance_gap(
         return np.inf, np.sqrt(squared)
     assert curved.curvature is not None
     move = here.u - curved.u
-    drift = np.sqrt(max(float(move @ curved.curvature @ move), 0.0) / stride)
+    drift = np.sqrt(max(float(move @ (curved.curvature @ move)), 0.0) / stride)
     outputs = 1.0 if objective.n_outputs == 1 else 2.0
     bound, radius = np.inf, np.sqrt(stride * outputs * curved.longest * factor.inverse_norm)
     if np.isfinite(radius):
         bound = _concordant(np.sqrt(squared), radius, drift, objective.total_weight)
     if not bound <= CRUDE_IS_ENOUGH * 0.5 * squared:
-        form = objective.largest_row_form(factor.inverse(), stride)
+        form = objective.largest_row_form(factor, stride)
         radius = np.sqrt(stride * form)
         bound = _concordant(np.sqrt(squared), radius, drift, objective.total_weight)
     return bound, np.sqrt(squared)

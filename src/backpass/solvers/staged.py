@@ -17,6 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
+from backpass.bordered import BorderedFactor
 from backpass.factor import Factor
 from backpass.linear_objective import Evaluation
 from backpass.solvers.outcome import Outcome, Vector
@@ -36,11 +37,11 @@ class Staged(Protocol):
     n_parameters: int
 
     def evaluate(self, u: Vector, stride: int = 1, curvature: bool = False) -> Evaluation: ...
-    def factor(self, curved: Evaluation) -> Factor: ...
+    def factor(self, curved: Evaluation) -> Factor | BorderedFactor: ...
 
 
 # (evaluation at u, the curvature at hand, its factor) -> certified?
-Enough = Callable[[Evaluation, Evaluation, Factor], bool]
+Enough = Callable[[Evaluation, Evaluation, Factor | BorderedFactor], bool]
 
 
 def strides(n_rows: int, n_columns: int) -> list[int]:
