@@ -50,9 +50,11 @@ class Bordered:
         diagonal, across, inner = parts
         k, width = len(pair), inner.shape[1]
         D = np.ascontiguousarray(diagonal[pair].transpose(2, 0, 1))
-        B = across[pair].transpose(2, 0, 1, 3).reshape(-1, k, k * width)
+        B = np.empty((len(levels), k, k, width))
+        for a, b in np.ndindex(k, k):
+            B[:, a, b] = across[pair[a, b]]
         E = inner[pair].transpose(0, 2, 1, 3).reshape(k * width, k * width)
-        return cls(levels, rest, D, B, E)
+        return cls(levels, rest, D, B.reshape(-1, k, k * width), E)
 
     def __len__(self) -> int:
         return self.levels.size + self.rest.size
@@ -100,18 +102,20 @@ class BorderedFactor:
 
     def __init__(self, matrix: Bordered) -> None:
         self.levels, self.rest = matrix.levels, matrix.rest
-        self._D, self._B = matrix.D, matrix.B
+        self._D = matrix.D
         diagonal = matrix.diagonal
         unit = np.where(diagonal > 0.0, np.sqrt(np.maximum(diagonal, 0.0)), 1.0)
         self.unit_inner, self.unit = unit[self.levels], unit[self.rest]
         n_levels, k = self.levels.shape
         scaled = matrix.D / (self.unit_inner[:, :, None] * self.unit_inner[:, None, :])
         self._root, whole = _inverse_roots(scaled)
-        border = matrix.B / self.unit_inner[:, :, None] / self.unit
         # A⁻¹ = T Tᵀ for each level's A, so with W = Tᵀ B the complement is E - Wᵀ W.
-        W = (self._root.transpose(0, 2, 1) @ border).reshape(n_levels * k, -1)
-        self._solved = self._root @ W.reshape(n_levels, k, -1)  # A⁻¹ B
-        inner = matrix.E / np.outer(self.unit, self.unit) - W.T @ W
+        W = matrix.B / self.unit_inner[:, :, None]
+        W /= self.unit
+        W = self._root.transpose(0, 2, 1) @ W
+        flat = W.reshape(n_levels * k, -1)
+        inner = matrix.E / np.outer(self.unit, self.unit) - flat.T @ flat
+        self._solved = self._root @ W  # A⁻¹ B
         nothing = np.diag(inner) <= 64.0 * EPS * max(len(inner), 8)
         inner[nothing], inner[:, nothing] = 0.0, 0.0
         self.complement = Factor(inner)
@@ -162,7 +166,7 @@ class BorderedFactor:
 
 
 def _inverse_roots(scaled: NDArray[np.float64]) -> tuple[NDArray[np.float64], bool]:
-    """Return T (L, k, k) with T Tᵀ = A⁺ for symmetric A (L, k, k), and whether all A have rank k."""
+    """Return T, T Tᵀ = A⁺, of symmetric A (L, k, k), and whether all of them have rank k."""
     k = scaled.shape[1]
     if k == 1:
         values, vectors = scaled[:, 0], np.ones_like(scaled)

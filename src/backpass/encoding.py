@@ -2,7 +2,8 @@
 
 An `Encoding` is the one schema behind everything that speaks of columns by name. Its intermediate
 form, `Codes`, keeps categorical columns as integers, as `rows` does for a fit; only `transform`
-writes them out as one-hot columns. What a single column needs is in the two classes `Number` and `Category`.
+writes them out as one-hot columns. What a single column needs is in the two classes `Number` and
+`Category`.
 """
 
 from __future__ import annotations

@@ -115,7 +115,9 @@ class LinearObjective:
             self._refuse_nonfinite(u)
         if not curvature:
             return Evaluation(u, value, gradient, stride=stride)
-        full = self._whole_curvature([share * sums for sums in made], ridge)
+        for sums in made:
+            sums *= share
+        full = self._whole_curvature(made, ridge)
         return Evaluation(u, value, gradient, full, float(longest.max()), stride)
 
     def hessian_product(self, u: Vector, v: Vector) -> Vector:
@@ -308,6 +310,7 @@ class LinearObjective:
     def _row_forms(self, factor: Factor | BorderedFactor) -> Callable[[Any], Vector]:
         """Return block -> ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i of its rows."""
         if isinstance(factor, BorderedFactor):
+            assert self.border is not None
             return partial(bordered_forms, factor, self.view, self.border)
         k, wide, order = self.n_outputs, self.view.width, self.order()
         by_class = factor.inverse()[np.ix_(order, order)].reshape(k, wide, k, wide)
@@ -485,9 +488,7 @@ def pair_table(k: int) -> NDArray[np.intp]:
     return table
 
 
-def bordered_forms(
-    factor: BorderedFactor, view: View, border: Border, block: MixedBlock
-) -> Vector:
+def bordered_forms(factor: BorderedFactor, view: View, border: Border, block: MixedBlock) -> Vector:
     """Return ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i of a block's rows, (m,), for a bordered H."""
     entries, rest = block.split(border)
     level, size = np.full(len(block), -1), np.zeros(len(block))

@@ -16,8 +16,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from backpass.data.columns import Category, Column, Number, category_from, number_from
 from backpass.data.labels import label_values
-from backpass.data.moments import GRID, Moments
 from backpass.data.mixed import MixedRows
+from backpass.data.moments import GRID, Moments
 from backpass.data.rows import DenseBlock, DenseRows, Rows
 from backpass.data.split import StratifiedDraw
 from backpass.data.store import ArrayWriter, StoredArray

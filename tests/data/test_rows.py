@@ -5,6 +5,7 @@ import pytest
 from scipy import sparse
 from tests.strategies import random_csr
 
+from backpass.data.mixed import Border, MixedColumns, MixedTable
 from backpass.data.rows import DenseRows, SparseRows, View, gram
 
 DOUBLE = np.dtype(np.float64)
@@ -86,3 +87,73 @@ def test_gram_is_symmetric_to_the_bit(width, dtype):
     found = gram(X)
     np.testing.assert_array_equal(found, found.T)
     np.testing.assert_allclose(found, X.T @ X, rtol=1e3 * np.finfo(dtype).eps, atol=1e-3)
+
+
+def mixed_problem(seed=0, n_rows=1000):
+    """Two categories, numbers before, between and after them, some rows without a level."""
+    rng = np.random.default_rng(seed)
+    numbers = rng.normal(size=(n_rows, 3)) * [1.0, 10.0, 0.1] + [0.0, 5.0, 0.0]
+    codes = np.column_stack([rng.integers(-1, 4, n_rows), rng.integers(0, 3, n_rows)])
+    to = (np.array([1, 2, 3, 4, -1]), np.array([6, -1, 7, -1]))  # the last code has a baseline
+    columns = MixedColumns(
+        8, np.array([0, 5]), (Border(1, 5), Border(6, 8)), tuple(a.astype(np.int32) for a in to)
+    )
+    rows = MixedTable(numbers[:, :2], codes.astype(np.int32), columns)
+    X = np.zeros((n_rows, 8))
+    X[:, [0, 5]] = numbers[:, :2]
+    for place, at in enumerate(to):
+        column = at[codes[:, place]]
+        X[np.flatnonzero(column >= 0), column[column >= 0]] = 1.0
+    return rows, X, rng
+
+
+def test_mixed_blocks_are_the_rows_written_out():
+    rows, X, _ = mixed_problem(n_rows=70_000)
+    for stride in (1, 4):
+        cuts = rows.cuts(stride)
+        assert len(cuts) > 1 or stride == 4
+        seen = [rows.block(places).written_out() for places in cuts]
+        np.testing.assert_array_equal(np.concatenate(seen), X[::stride])
+    right = np.random.default_rng(1).normal(size=(8, 3))
+    np.testing.assert_allclose(rows @ right, X @ right, rtol=1e-12, atol=1e-12)
+    np.testing.assert_array_equal(rows[10:20], X[10:20])
+
+
+@pytest.mark.parametrize("ones", [False, True])
+@pytest.mark.parametrize("k", [1, 3])
+def test_mixed_blocks_give_the_products_of_the_rows_written_out(k, ones):
+    rows, X, rng = mixed_problem()
+    centre = np.where(rows.may_centre, X.mean(axis=0), 0.0)
+    view = View(centre, rng.uniform(0.5, 2.0, 8), ones)
+    weight, delta = rng.normal(size=(k, 8)), rng.normal(size=(77, k))
+    root, weights = rng.uniform(size=77), rng.normal(size=(77, 2))
+    form = rng.normal(size=(view.width, view.width))
+    found = []
+    for own in (DenseRows(X), rows):
+        block = own.block(slice(100, 177, 1))
+        assert len(block) == 77
+        z = np.empty((77, k))
+        block.times(weight, z)
+        products = (*block.gram(view, root, DOUBLE), *block.grams(view, weights))
+        forms = block.forms(view, form + form.T)
+        wide, _ = block.standardised(view, root, DOUBLE)
+        found.append((z, block.pull(delta), *products, forms, *block.moments(root), wide.copy()))
+    for dense, mixed in zip(*found, strict=True):
+        np.testing.assert_allclose(mixed, dense, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_border_and_the_rest_are_the_whole(which):
+    rows, X, rng = mixed_problem()
+    border = rows.columns.borders[which]
+    view = View(np.where(rows.may_centre, 2.0, 0.0), rng.uniform(0.5, 2.0, 8), ones=True)
+    weights, block = rng.normal(size=(200, 2)), rows.block(slice(0, 200, 1))
+    diagonal, across, inner, longest = block.bordered_grams(view, weights, border)
+    whole, expected = DenseRows(X).block(slice(0, 200, 1)).grams(view, weights)
+    assert longest == pytest.approx(expected, rel=1e-12)
+    levels, rest = np.arange(border.first, border.stop), border.rest(9)
+    for p, matrix in enumerate(whole):
+        own = matrix[np.ix_(levels, levels)]
+        np.testing.assert_allclose(np.diag(diagonal[p]), own, rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(across[p], matrix[np.ix_(levels, rest)], rtol=1e-11, atol=1e-11)
+        np.testing.assert_allclose(inner[p], matrix[np.ix_(rest, rest)], rtol=1e-11, atol=1e-11)

@@ -121,9 +121,7 @@ class MixedRows(Rows):
 class MixedTable(MixedRows):
     """Numbers, (n_rows, p) float64, and codes of categories, (n_rows, q) int32, in memory."""
 
-    def __init__(
-        self, numbers: Matrix, codes: NDArray[np.int32], columns: MixedColumns
-    ) -> None:
+    def __init__(self, numbers: Matrix, codes: NDArray[np.int32], columns: MixedColumns) -> None:
         super().__init__(len(numbers), columns)
         self.numbers, self.codes = numbers, codes
 

@@ -68,6 +68,12 @@ class Block(ABC):
         wide, _ = self.standardised(view, np.ones(len(self)), np.dtype(np.float64))
         return np.einsum("ij,ij->i", wide @ matrix, wide)
 
+    def __matmul__(self, right: Matrix) -> Matrix:
+        """Return X R, (m, k), for R (d, k)."""
+        out = np.empty((len(self), right.shape[1]))
+        self.times(np.ascontiguousarray(right.T), out)
+        return out
+
     @abstractmethod
     def written_out(self) -> Matrix:
         """Return X as an array, (m, d)."""
@@ -129,11 +135,11 @@ class Rows(ABC):
             for start in range(0, self.n_rows, step)
         ]
 
-    def times(self, weight: Matrix) -> Matrix:
-        """Return X Wᵀ, (n_rows, k), for W (k, d)."""
-        out = np.empty((self.n_rows, len(weight)))
+    def __matmul__(self, right: Matrix) -> Matrix:
+        """Return X R, (n_rows, k), for R (d, k)."""
+        out = np.empty((self.n_rows, right.shape[1]))
         for places in self.cuts(1):
-            self.block(places).times(weight, out[places])
+            out[places] = self.block(places) @ right
         return out
 
     def __getitem__(self, places: slice) -> Matrix:

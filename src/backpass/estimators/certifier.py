@@ -51,7 +51,9 @@ class Certifier:
         self._settle(here, bound)
         return self.reached
 
-    def with_curvature(self, here: Evaluation, curved: Evaluation, factor: Factor | BorderedFactor) -> bool:
+    def with_curvature(
+        self, here: Evaluation, curved: Evaluation, factor: Factor | BorderedFactor
+    ) -> bool:
         """Tell whether a solver that has a curvature at hand may stop."""
         bound, decrement = self_concordance_gap(self.objective, here, curved, factor)
         if self.finite and bound > self.target and self._dual_hopeful(here):

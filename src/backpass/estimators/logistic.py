@@ -12,6 +12,7 @@ from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from backpass.data.rows import Block
 from backpass.estimators.base import NetworkClassifier
 from backpass.estimators.datasets import is_dataset, read_dataset
 from backpass.estimators.given import Given, as_rows
@@ -239,7 +240,11 @@ class LogisticRegression(Statistics, NetworkClassifier):
         """Return logits: (n_rows,) for two classes, of the second; (n_rows, n_classes) for more."""
         if "coef_" not in self.__dict__:  # the check itself takes as long as a row's prediction
             check_is_fitted(self)
-        rows = X if is_plain(self, X) else read_for_predict(self, X, keep_sparse=True)
+        rows = X if is_plain(self, X) else read_for_predict(self, X, in_blocks=True)
+        return self._logits(rows)
+
+    def _logits(self, rows: Any) -> NDArray[np.float64]:
+        """Return the logits of an array, a CSR matrix, rows or a block of them."""
         logits = rows @ self.coef_.T + self.intercept_
         return logits[:, 0] if len(self.classes_) == 2 else logits
 
@@ -255,13 +260,20 @@ class LogisticRegression(Statistics, NetworkClassifier):
 
     def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
         """Predict log-probabilities, from logits: right also where a probability is 0 or 1."""
-        logits = self.decision_function(X)
-        if logits.ndim == 1:
-            both = np.empty((len(logits), 2))
-            log_expit(-logits, out=both[:, 0])
-            log_expit(logits, out=both[:, 1])
-            return both
+        return _log_proba(self.decision_function(X))
+
+    def log_proba_of_block(self, block: Block) -> NDArray[np.float64]:
+        """Predict log-probabilities of rows that are encoded already."""
+        return _log_proba(self._logits(block))
+
+
+def _log_proba(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    if logits.ndim > 1:
         return log_softmax(logits, axis=1)
+    both = np.empty((len(logits), 2))
+    log_expit(-logits, out=both[:, 0])
+    log_expit(logits, out=both[:, 1])
+    return both
 
 
 def _missing_by_default(X: Any, C: float) -> str:

@@ -106,11 +106,11 @@ def _view(
         varies &= is_number  # levels of a category have no scale of their own
     factor = np.where(varies, deviation, 1.0) if params.standardize else 1.0
     l2 = (1.0 - params.l1_ratio) / params.C
-    centred = params.fit_intercept and rows.may_centre
-    size = deviation if centred else np.hypot(deviation, mean)
+    centred = np.logical_and(params.fit_intercept, rows.may_centre)  # of all columns, or of each
+    size = np.where(centred, deviation, np.hypot(deviation, mean))
     size = np.hypot(size, np.sqrt(4.0 * l2 / total) * factor)
     size = np.where(size > 0.0, size, 1.0)
-    centre = mean if centred else np.zeros_like(mean)
+    centre = np.where(centred, mean, 0.0)
     return View(centre, size, params.fit_intercept), factor / size
 
 
@@ -171,7 +171,7 @@ def _chosen_solver(params: Any, objective: LinearObjective) -> str:
             raise ValueError(
                 f"solver={params.solver!r} cannot minimise an L1 penalty; use solver='auto'."
             )
-        return "prox-newton" if objective.fits_curvature else "proximal"
+        return "prox-newton" if objective.fits_matrix else "proximal"
     if params.solver not in ("auto", "prox-newton"):
         return params.solver
     dear = objective.curvature_is_dear and np.isfinite(params.C)

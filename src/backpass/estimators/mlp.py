@@ -15,6 +15,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from backpass.data.rows import Block
 from backpass.estimators.base import NetworkClassifier
 from backpass.estimators.callbacks import Callback
 from backpass.estimators.datasets import is_dataset
@@ -336,6 +337,11 @@ class MLPClassifier(StackAttributes, NetworkClassifier):
             return self._label_log_proba(X)[1]
         asked = logit_network(self.network_)
         return log_distribution(asked.forward(self.theta_, read_for_predict(self, X)), asked)
+
+    def log_proba_of_block(self, block: Block) -> NDArray[np.float64]:
+        """Predict log-probabilities of rows that are encoded already."""
+        asked = logit_network(self.network_)
+        return log_distribution(asked.forward(self.theta_, block.written_out()), asked)
 
     def _label_log_proba(self, X: Any) -> tuple[NDArray, NDArray]:
         asked = logit_network(self.network_)

@@ -31,6 +31,7 @@ from backpass.inference.optimum import Optimum, examine, examine_firth
 from backpass.inference.penalised import Penalised
 from backpass.inference.separation import SeparationWarning
 from backpass.inference.table import notes
+from backpass.linear_objective import MATRIX_UP_TO
 from backpass.runner import reproducible
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Statistics:
 
     def _reader(self) -> Callable[[Any], Any]:
         """Return what turns users' rows into the array that the fit saw."""
-        return partial(read_for_predict, self, keep_sparse=True)
+        return partial(read_for_predict, self, in_blocks=True)
 
     def _refuse_no_likelihood(self) -> None:
         check_is_fitted(self)
@@ -187,7 +188,7 @@ class Statistics:
             asked = {"dtype": "numeric", "ensure_all_finite": False, "reset": False}
             seen = validate_data(self, X, accept_sparse="csr", **asked)
         else:
-            seen = read_for_predict(self, X, keep_sparse=True)
+            seen = read_for_predict(self, X, in_blocks=True)
         return numbers, seen, sample_weight, groups, n_dropped
 
     def _dataset_of_the_fit(self, X: Any, y: Any, sample_weight: Any) -> Given:
@@ -234,6 +235,12 @@ class Statistics:
         )
 
     def _optimum(self, problem: Problem, u: NDArray) -> Optimum:
+        if not problem.objective.fits_matrix:
+            raise ValueError(
+                f"this fit has {problem.objective.n_parameters:,} coefficients, and errors need "
+                f"the covariance of all, which is formed for up to {MATRIX_UP_TO:,}; leave columns "
+                "out, or join levels of the largest categories."
+            )
         if self.firth:
             return examine_firth(problem.objective, u, self._base())
         return examine(problem.objective, u, self._base(), self.converged_)
@@ -241,7 +248,7 @@ class Statistics:
     def _examine(self, problem: Problem, u: NDArray, n_dropped: int) -> None:
         """Keep the results of a fit at C=inf."""
         self._results = None
-        if np.isfinite(self.C) or not problem.objective.fits_curvature:
+        if np.isfinite(self.C) or not problem.objective.fits_matrix:
             return
         optimum = self._optimum(problem, u)
         self.cost_ = -optimum.value

@@ -154,7 +154,7 @@ class Likelihood:
 
     def of_evaluation(self, here: Evaluation) -> tuple[float, Vector, Matrix]:
         """Read log-likelihood, gradient and information by β off an evaluation with curvature."""
-        assert here.curvature is not None
+        assert isinstance(here.curvature, np.ndarray)
         places = self._places()
         sign = -1.0 if self.objective.n_outputs == 1 and self.base == 1 else 1.0
         information = here.curvature[np.ix_(places, places)]
@@ -195,6 +195,8 @@ class Likelihood:
 
     def _cuts(self, floats: int = 0) -> list[slice]:
         cuts = self.rows.cuts(1, least=self.view.width)
+        if self.rows.expands:  # a block is written out here, wider than it is held
+            floats += self.view.width
         most = max(BLOCK_BYTES // (8 * max(floats, 1)), 64)
         return [
             slice(start, min(start + most, cut.stop), 1)
