@@ -11,7 +11,8 @@ CONSTRAINTS = tests/constraints-lowest.txt
 PIP = -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-peers test-browser test-lowest docs derivations lint format check bench bench-engine clean
+.PHONY: help demo test test-peers test-browser test-lowest docs derivations lint format check \
+	bench bench-engine bench-memory clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -58,6 +59,9 @@ bench: $(VENV)/ready  ## Time the convex fit beside its peers: hours; goes on wh
 bench-engine: $(VENV)/ready  ## Time the engine beside torch and JAX
 	$(VENV)/bin/python $(PIP) --editable '.[bench]'
 	$(VENV)/bin/python benchmarks/engine.py
+
+bench-memory: $(VENV)/ready  ## Measure the memory of fits and predictions from files
+	$(VENV)/bin/python benchmarks/memory.py
 
 clean:  ## Remove what the targets above made
 	rm -rf $(VENV) $(LOWEST) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
