@@ -8,9 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.data.reading import read_table
 
+import backpass as bp
 from backpass.data.errors import DataError
-from backpass.data.source import read_table
 
 
 @pytest.fixture
@@ -158,7 +159,7 @@ REFUSED = {
 def test_what_is_refused_says_where_what_and_what_to_do(write, name):
     content, message = REFUSED[name]
     with pytest.raises(DataError) as caught:
-        read_table(write(content))
+        _ = bp.open_dataset(write(content), target="b").table
     assert message in str(caught.value)
     assert str(caught.value).startswith("t.csv")
 
@@ -170,7 +171,7 @@ def test_quotes_inside_cells_are_ordinary_characters(write):
 def test_files_that_are_none(tmp_path, write):
     with pytest.raises(DataError, match=r"no.csv: there is no such file"):
         read_table(tmp_path / "no.csv")
-    with pytest.raises(DataError, match="is not a file"):
+    with pytest.raises(DataError, match="is a folder without files"):
         read_table(tmp_path)
     with pytest.raises(DataError, match=r"t.xlsx: has an ending that is not known"):
         read_table(write("a", "t.xlsx"))
@@ -192,7 +193,7 @@ def test_parquet_reads_as_the_csv_file_does(write, tmp_path):
     chosen = read_table(path, kinds={"a": "number"}, text=["d"])
     assert chosen.column_names == ["a", "d"]
     with pytest.raises(DataError, match=r"t.parquet: has no column 'z'"):
-        read_table(path, drop=["z"])
+        read_table(path, text=["z"])
     path.write_bytes(b"PAR1 but no more")
     with pytest.raises(DataError, match=r"t.parquet: is not a Parquet file"):
         read_table(path)

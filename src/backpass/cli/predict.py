@@ -15,10 +15,9 @@ from backpass.cli import saved
 from backpass.cli.measuring import as_input
 from backpass.cli.terminal import reading
 from backpass.data.atomic import written_beside
-from backpass.data.cells import to_kind
 from backpass.data.csv import refuse_absent
 from backpass.data.errors import DataError
-from backpass.data.sources import Chunk, Reading, Source, find_files
+from backpass.data.sources import Reading, Source, find_files
 from backpass.data.values import holds_text
 
 if TYPE_CHECKING:
@@ -97,7 +96,7 @@ def _predicted(
     copied = Source(files, Reading((), form.encoding)).chunks(list(ids)) if ids else None
     for chunk in source.chunks(list(kinds)):
         try:
-            rows = as_input(model, _typed(chunk, source, kinds))
+            rows = as_input(model, source.typed(chunk.table, kinds))
             log_proba = model.predict_log_proba(rows)
             shares = model.predict_proba(rows) if proba else log_proba[:, :0]
         except DataError as error:
@@ -107,17 +106,6 @@ def _predicted(
         for k, name in enumerate(names[1:]):
             columns[name] = pa.array(shares[:, k])
         yield pa.table(columns)
-
-
-def _typed(chunk: Chunk, source: Source, kinds: dict[str, Any]) -> pa.Table:
-    """Read text cells as the model does; other formats have types of their own."""
-    import pyarrow as pa
-
-    if not source.judged:
-        return chunk.table
-    markers = source.reading.missing_values
-    columns = [to_kind(chunk.table[name], kind, name, markers) for name, kind in kinds.items()]
-    return pa.table(columns, names=list(kinds))
 
 
 def _columns(table: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:

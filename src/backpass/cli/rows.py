@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from backpass.data.cells import MISSING_VALUES
-from backpass.data.columns import as_category
+from backpass.data.cells import MISSING_VALUES, Kind
 from backpass.data.dataset import open_dataset
 from backpass.data.errors import DataError
 from backpass.data.ingest import read_into_store
-from backpass.data.source import read_table
 from backpass.data.sources import Reading, Source, find_files, is_sparse
 from backpass.data.stored import StoredTable, is_store
 from backpass.data.values import number_values
@@ -82,67 +77,56 @@ def read_rows(
 
 
 @dataclass(frozen=True)
-class LabelledRows:
-    """Rows that have a label. labels: the target's cells as text; weight: (n_rows,) or None."""
+class Records:
+    """Some records of a file. labels: the target's cells as text, none missing."""
 
     columns: pa.Table
     labels: pa.ChunkedArray
-    weight: NDArray[np.float64] | None
-    notes: tuple[str, ...] = ()
-
-    def take(self, rows: NDArray) -> LabelledRows:
-        """Return some of the rows, by number or by mask."""
-        where = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return replace(
-            self,
-            columns=self.columns.take(where),
-            labels=self.labels.take(where),
-            weight=None if self.weight is None else self.weight[where],
-        )
 
 
-def read_labelled(
+def read_records(
     path: Path,
+    numbers: Sequence[int],
     target: str,
-    *,
-    weight: str | None = None,
-    categorical: Collection[str] = (),
-    drop: Collection[str] = (),
-    missing_values: tuple[str, ...] | None = None,
-    kinds: Mapping[str, Any] | None = None,
-) -> LabelledRows:
-    """Read a file; rows without a label are left out, and `notes` says so."""
-    markers = MISSING_VALUES if missing_values is None else missing_values
-    if kinds is not None and weight is not None:
-        kinds = {**kinds, weight: "number"}
-    table = read_table(
-        path, missing_values=markers, text=[target, *categorical], drop=drop, kinds=kinds
-    )
+    kinds: Mapping[str, Kind],
+    missing_values: tuple[str, ...],
+) -> Records:
+    """Read the records with these numbers, counted from 1, in this order.
+
+    The file is read up to the last of them. DataError names the record.
+    """
+    import pyarrow as pa
+
+    source = Source(find_files(path), Reading(missing_values))
+    wanted: dict[str, Kind] = {**kinds, target: "text"}
+    found: dict[int, pa.Table] = {}
+    before = 0
+    for chunk in source.chunks(list(wanted)):
+        for number in {*numbers} - {*found}:
+            if before < number <= before + chunk.table.num_rows:
+                record = chunk.table.slice(number - before - 1, 1)
+                found[number] = _checked(source, record, wanted, target, number, path)
+        before += chunk.table.num_rows
+        if len(found) == len({*numbers}):
+            break
+    for number in numbers:
+        if number not in found:
+            raise DataError(f"no row {number}; there are rows 1 to {before:,}.", file=path)
+    table = pa.concat_tables([found[number] for number in numbers])
+    return Records(table.select(list(kinds)), table[target])
+
+
+def _checked(
+    source: Source, record: pa.Table, kinds: dict[str, Kind], target: str, number: int, path: Path
+) -> pa.Table:
+    """Return one record as a model reads it; DataError where a cell is not as it should be."""
     try:
-        weights = None if weight is None else _weights(table, weight)
-        labels = table[target]
-        table = table.drop_columns([target] if weight is None else [target, weight])
-        for name in categorical:
-            place = table.column_names.index(name)
-            table = table.set_column(place, name, as_category(table[name]))
+        typed = source.typed(record, kinds)
+        for name, kind in kinds.items():
+            if kind != "text":
+                number_values(typed[name], name)
+        if typed[target].null_count:
+            raise DataError("has no label.", record=1, column=target)
     except DataError as error:
-        raise error.in_file(path) from None
-    rows = LabelledRows(table, labels, weights)
-    if labels.null_count == 0:
-        return rows
-    has_label = np.asarray(labels.is_valid())
-    note = f"{path.name}: {labels.null_count:,} rows have no '{target}' and are left out."
-    return replace(rows.take(has_label), notes=(note,))
-
-
-def _weights(table: pa.Table, name: str) -> NDArray[np.float64]:
-    """Return the weight column; DataError names the first record whose weight is none."""
-    values = number_values(table[name], name)
-    wrong = ~(values >= 0.0)
-    if wrong.any():
-        record = int(wrong.argmax())
-        came = "a missing weight" if np.isnan(values[record]) else f"{values[record]:g}"
-        raise DataError(f"{came}; weights are numbers, 0 or more.", record=record + 1, column=name)
-    if not values.any():
-        raise DataError("all weights are 0; at least one row must count.", column=name)
-    return values
+        raise error.further_on(number - 1).in_file(path) from None
+    return typed

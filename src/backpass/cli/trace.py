@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from backpass.cli import saved
 from backpass.cli.measuring import as_input
-from backpass.cli.rows import read_labelled
+from backpass.cli.rows import read_records
 from backpass.cli.terminal import progress, results, warn
 from backpass.data.errors import DataError
 from backpass.data.labels import places_of
@@ -21,27 +19,17 @@ def run(
     with progress(f"tracing a row of {data.name}"):
         model = saved.open_model(model_path)
         column = saved.target_column(model, model_path, target)
-        rows = read_labelled(
-            data,
-            column,
-            weight=None,
-            missing_values=saved.missing_values(model),
-            kinds=saved.kinds(model),
-        )
         wanted = list(dict.fromkeys([row, *others]))
+        markers = saved.missing_values(model)
+        rows = read_records(data, wanted, column, saved.kinds(model), markers)
         try:
-            n_rows = len(rows.labels)
-            for number in wanted:
-                if not 1 <= number <= n_rows:
-                    raise DataError(f"no row {number}; there are rows 1 to {n_rows:,}.")
-            rows = rows.take(np.array(wanted) - 1)
             places, note = places_of(rows.labels, model.classes_, column)
             trace = model.trace(as_input(model, rows.columns), model.classes_[places])
         except DataError as error:
             raise error.in_file(data) from None
         numbers = ", ".join(map(str, wanted))
         trace.to_html(html, title=f"{model_path.stem} on {data.name}, row {numbers}")
-    warn([*rows.notes, *([f"{data.name}, {note}"] if note else [])])
+    warn([f"{data.name}, {note}"] if note else [])
     cost = trace.cost / len(wanted)
     console = results()
     console.print(

@@ -48,13 +48,6 @@ def trimmed(
     return pc.if_else(missing, pa.scalar(None, cells.type), cells)
 
 
-def kind_of(cells: pa.ChunkedArray, column: str, missing_values: tuple[str, ...]) -> Kind:
-    """Say what trimmed cells hold, after a look at every one; see `Tally.verdict`."""
-    tally = Tally()
-    tally.add(cells)
-    return tally.verdict(column, missing_values)
-
-
 @dataclass
 class Tally:
     """What was met so far in a column of trimmed cells, chunk by chunk.

@@ -292,16 +292,3 @@ def level_codes(cells: pa.ChunkedArray, column: Category) -> tuple[NDArray[np.in
     example = words[first].as_py() if first >= 0 else None
     fallback = len(column.levels) if column.own_category else -1
     return np.asarray(pc.fill_null(found, fallback), dtype=np.int32), example
-
-
-def as_category(cells: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return a column as a categorical one, levels sorted; so declared, it is not judged again."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    words = as_words(cells)
-    levels = _sorted_levels(pc.unique(words.drop_null()).to_pylist())
-    dictionary = pa.array(levels, words.type)
-    codes = pc.index_in(words, value_set=dictionary)
-    chunks = [pa.DictionaryArray.from_arrays(chunk, dictionary) for chunk in codes.chunks]
-    return pa.chunked_array(chunks, pa.dictionary(pa.int32(), words.type))

@@ -11,13 +11,13 @@ import difflib
 import io
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from backpass.data.bytestream import ByteStream
-from backpass.data.cells import MISSING_VALUES, Kind, kind_of, to_kind, trimmed
+from backpass.data.cells import trimmed
 from backpass.data.errors import DataError, Setting, listed
 from backpass.data.table import no_header_hint, refuse_bad_names
 
@@ -29,45 +29,6 @@ _ALIKE = 0.75  # of names, from where on one may be meant for the other: two let
 LONGEST_RECORD = 64 << 20
 WINDOWS = Setting("read them as Windows-1252, if they are", "encoding", "cp1252")
 _LOOK = 1 << 20  # bytes of the file in which the separator and the fast reading are tried
-
-
-def read_csv(
-    path: str | os.PathLike[str],
-    *,
-    missing_values: tuple[str, ...] = MISSING_VALUES,
-    text: Collection[str] = (),
-    drop: Collection[str] = (),
-    kinds: Mapping[str, Kind] | None = None,
-) -> pa.Table:
-    """Read a whole file of separated text; numbers come as float64, the rest as text or bool.
-
-    text: columns whose cells stay as they are written, digits too (labels, declared categories).
-    drop: columns that are not read. kinds: the reading of each column, where a model has learned
-    it already; only these columns and those in `text` are read, and all of `kinds` must be there.
-    Raises DataError naming file, record (counted from 1 after the header) and column.
-    """
-    import pyarrow as pa
-
-    source = TextSource(path)
-    if kinds is None:
-        refuse_absent(path, source.names, [*drop, *text])
-        wanted = [name for name in source.names if name not in set(drop)]
-    else:
-        refuse_absent(path, source.names, [*kinds, *text])
-        wanted = [name for name in source.names if name in kinds or name in text]
-    table = pa.concat_tables(source.chunks(wanted, missing_values))
-    try:
-        columns = []
-        for name in wanted:
-            cells = table[name]
-            kind: Kind = "text"
-            if name not in text:
-                kind = kinds[name] if kinds else kind_of(cells, name, missing_values)
-            columns.append(to_kind(cells, kind, name, missing_values))
-            table = table.drop_columns([name])  # lets go of the raw cells, column by column
-    except DataError as error:
-        raise error.in_file(path) from None
-    return pa.Table.from_arrays(columns, names=wanted)
 
 
 class TextSource:

@@ -1,54 +1,21 @@
-"""Parquet (one file) to pyarrow tables, whole or in batches."""
+"""Parquet (one file) to pyarrow tables, batch by batch."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backpass.data.cells import MISSING_VALUES, Kind, trimmed
-from backpass.data.csv import refuse_absent
+from backpass.data.cells import trimmed
 from backpass.data.errors import DataError
 from backpass.data.table import refuse_bad_names
-from backpass.data.values import as_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _BUFFER = 1 << 18  # bytes of a column read at a time
 _BATCH = 1 << 15  # rows
-
-
-def read_parquet(
-    path: str | os.PathLike[str],
-    *,
-    missing_values: tuple[str, ...] = MISSING_VALUES,
-    text: Collection[str] = (),
-    drop: Collection[str] = (),
-    kinds: Mapping[str, Kind] | None = None,
-) -> pa.Table:
-    """Read a Parquet file; the arguments mean what they mean to `read_csv`.
-
-    Columns keep the types that the file states. Text is trimmed and missing markers become null, so
-    that a csv file and its Parquet copy give the same fit.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        names = pq.read_schema(path).names
-        refuse_bad_names(names, path)
-        refuse_absent(path, names, [*(drop if kinds is None else kinds), *text])
-        wanted = [
-            name
-            for name in names
-            if (name not in drop if kinds is None else name in kinds or name in text)
-        ]
-        table = pq.read_table(path, columns=wanted)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        raise _unreadable(path, error) from error
-    return _settled(table, missing_values, text)
 
 
 class ParquetSource:
@@ -75,7 +42,7 @@ class ParquetSource:
             # the whole column of a row group, and a file may be one row group.
             with pq.ParquetFile(self.path, buffer_size=_BUFFER, pre_buffer=False) as file:
                 for batch in file.iter_batches(_BATCH, columns=wanted, use_threads=False):
-                    yield _settled(pa.Table.from_batches([batch]), missing_values, ())
+                    yield _settled(pa.Table.from_batches([batch]), missing_values)
         except (pa.ArrowInvalid, OSError) as error:
             raise _unreadable(self.path, error) from error
 
@@ -84,13 +51,11 @@ def _unreadable(path: str | os.PathLike[str], error: Exception) -> DataError:
     return DataError(f"is not a Parquet file that can be read ({error}).", file=path)
 
 
-def _settled(table: pa.Table, missing_values: tuple[str, ...], text: Collection[str]) -> pa.Table:
-    """Trim text and take missing markers out; write the columns named in `text` as words."""
+def _settled(table: pa.Table, missing_values: tuple[str, ...]) -> pa.Table:
+    """Trim text and take missing markers out, so that a csv file and its copy give the same fit."""
     import pyarrow as pa
 
     for place, name in enumerate(table.column_names):
         if pa.types.is_string(table[name].type) or pa.types.is_large_string(table[name].type):
             table = table.set_column(place, name, trimmed(table[name], missing_values))
-        elif name in text:
-            table = table.set_column(place, name, as_words(table[name]))
     return table

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from backpass.data.cells import Kind, to_kind
 from backpass.data.csv import TextSource, refuse_absent
 from backpass.data.errors import DataError, listed
+from backpass.data.values import as_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,6 +83,22 @@ class Source:
             for table in one.chunks(wanted, self.reading.missing_values):
                 yield Chunk(table.select(wanted), file, record)
                 record += table.num_rows
+
+    def typed(self, table: pa.Table, kinds: Mapping[str, Kind]) -> pa.Table:
+        """Return these columns of a chunk, text cells as their kinds say.
+
+        Other formats have types of their own, and columns that are to be text become words.
+        Raises DataError naming record (from 1 in the chunk) and column.
+        """
+        import pyarrow as pa
+
+        columns = []
+        for name, kind in kinds.items():
+            cells = table[name]
+            if self.judged:
+                cells = to_kind(cells, kind, name, self.reading.missing_values)
+            columns.append(as_words(cells) if kind == "text" else cells)
+        return pa.table(columns, names=list(kinds))
 
 
 def find_files(path: str | os.PathLike[str]) -> list[Path]:
