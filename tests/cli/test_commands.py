@@ -464,6 +464,21 @@ def test_trace_draws_rows_of_a_file(run, saved, tmp_path):
     assert "flipper_length_mm" in text and "Chinstrap" in text
 
 
+def test_trace_counts_records_of_all_files_and_refuses_one_without_a_label(run, saved, tmp_path):
+    lines = Path(PENGUINS).read_text().splitlines()
+    (tmp_path / "a.csv").write_text("\n".join(lines[:4]) + "\n")
+    (tmp_path / "b.csv").write_text("\n".join([lines[0], *lines[4:7]]) + "\n")
+    page, glob = tmp_path / "t.html", tmp_path / "*.csv"
+    status, out, err = run("trace", saved, glob, "--row", "5", "--html", page)
+    assert (status, err) == (0, "") and page.exists()
+    species = lines[0].split(",").index("species")
+    cells = lines[5].split(",")
+    cells[species] = ""
+    (tmp_path / "b.csv").write_text("\n".join([lines[0], lines[4], ",".join(cells)]) + "\n")
+    line = error_line(*run("trace", saved, glob, "--row", "5", "--html", page))
+    assert line == "*.csv, record 5, column 'species': has no label."
+
+
 def test_trace_of_a_row_that_is_not_there_leaves_no_page(run, saved, tmp_path):
     page = tmp_path / "t.html"
     line = error_line(*run("trace", saved, PENGUINS, "--row", 345, "--html", page))

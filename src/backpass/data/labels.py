@@ -19,18 +19,11 @@ _MANY_CLASSES = 20
 _WHOLE = re.compile(r"[+-]?\d{1,18}(\.0*)?")
 
 
-def labels_of(words: pa.ChunkedArray, column: str) -> NDArray:
-    """Return a target's cells, none missing: int64 where all are whole numbers, else text.
+def label_values(distinct: list[str], n_rows: int, column: str) -> NDArray:
+    """Return the labels that a target's different texts stand for: int64 where all are whole.
 
     Raises DataError where there are fewer than two classes, or where the target is no class at all.
     """
-    coded = words.combine_chunks().dictionary_encode()
-    labels = label_values(coded.dictionary.to_pylist(), len(words), column)
-    return labels[np.asarray(coded.indices)]
-
-
-def label_values(distinct: list[str], n_rows: int, column: str) -> NDArray:
-    """Return the label that each of a target's different texts stands for; see `labels_of`."""
     if len(distinct) < 2:
         raise DataError(
             f"has {'one class only, ' + listed(distinct) if distinct else 'no labels'}; "
