@@ -469,7 +469,7 @@ def test_trace_counts_records_of_all_files_and_refuses_one_without_a_label(run, 
     (tmp_path / "a.csv").write_text("\n".join(lines[:4]) + "\n")
     (tmp_path / "b.csv").write_text("\n".join([lines[0], *lines[4:7]]) + "\n")
     page, glob = tmp_path / "t.html", tmp_path / "*.csv"
-    status, out, err = run("trace", saved, glob, "--row", "5", "--html", page)
+    status, _, err = run("trace", saved, glob, "--row", "5", "--html", page)
     assert (status, err) == (0, "") and page.exists()
     species = lines[0].split(",").index("species")
     cells = lines[5].split(",")
