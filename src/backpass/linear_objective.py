@@ -59,6 +59,8 @@ class LinearObjective:
     """∑ weight · loss + Ω(u): a sigmoid's for n_outputs = 1, a softmax's for more.
 
     y: classes by number, (n_rows,), or for a sigmoid any targets in [0, 1]. penalty: on u.
+    offset: (n_rows, n_outputs), added to the logits z, or None. It is constant in u, so curvature
+    and every theorem about it stay what they are.
     """
 
     def __init__(
@@ -69,8 +71,10 @@ class LinearObjective:
         n_outputs: int,
         penalty: ElasticNet,
         view: View,
+        offset: Matrix | None = None,
     ) -> None:
         self.rows, self.weight, self.penalty, self.view = rows, weight, penalty, view
+        self.offset = offset
         self.n_outputs = n_outputs
         self.y = y if n_outputs > 1 else y.astype(np.float64, copy=False)
         self.total_weight = float(rows.n_rows if weight is None else weight.sum())
@@ -94,13 +98,12 @@ class LinearObjective:
 
         def part(index: int) -> tuple[NDArray, ...]:
             places = cuts[index]
-            block, y = self.rows.block(places), self.y[places]
-            w = NO_WEIGHT if self.weight is None else self.weight[places]
-            cost, delta, bend = self._head(block, weight, bias, y, w, len(y))
+            block = self.rows.block(places)
+            cost, delta, bend = self._head(block, weight, bias, places)
             sums = (np.array(cost), block.pull(delta), delta.sum(axis=0))
             if not curvature:
                 return sums
-            made, longest[index] = self._curvature_part(block, bend, w)
+            made, longest[index] = self._curvature_part(block, bend, self._weight(places))
             return (*sums, *made)
 
         cost, pull, total, *made = self._sum(part, len(cuts))
@@ -131,10 +134,9 @@ class LinearObjective:
 
         def part(index: int) -> tuple[NDArray, ...]:
             places = cuts[index]
-            block, y = self.rows.block(places), self.y[places]
-            w = NO_WEIGHT if self.weight is None else self.weight[places]
-            _, _, bend = self._head(block, weight, bias, y, w, len(y))
-            dot = scratch("dot", (len(y), k))
+            block, w = self.rows.block(places), self._weight(places)
+            _, _, bend = self._head(block, weight, bias, places)
+            dot = scratch("dot", (len(bend), k))
             block.times(along, dot)
             dot += shift
             if k > 1:
@@ -334,7 +336,9 @@ class LinearObjective:
     ) -> tuple[float, Vector]:
         """Return ∑ w entropy(π') and ∑ w (π' - y) ⊗ x̃, π' = y + shrink ((1-share) π + share q - y).
 
-        q = constant, (n_classes,), one distribution for all rows. One pass.
+        q = constant, (n_classes,), one distribution for all rows. With an offset o the entropy has
+        the term ∑ w (π' - y)ᵀo beside it, since a loss is at least (π' - y)ᵀz + entropy(π') at
+        every z. One pass.
         """
         weight, bias = self.given(u)
         cuts, k = self.rows.cuts(1), self.n_outputs
@@ -344,6 +348,8 @@ class LinearObjective:
             z = np.empty((len(y), k))
             block.times(weight, z)
             z += bias
+            if self.offset is not None:
+                z += self.offset[cuts[index]]
             if k == 1:
                 proba = np.hstack([expit(-z), expit(z)])
                 labels = np.column_stack([1.0 - y, y])
@@ -354,6 +360,8 @@ class LinearObjective:
             delta = w[:, None] * (proba - labels)
             delta = np.ascontiguousarray(delta[:, 1:]) if k == 1 else delta
             entropy = -float(w @ xlogy(proba, proba).sum(axis=1))
+            if self.offset is not None:
+                entropy += float((delta * self.offset[cuts[index]]).sum())
             return np.array(entropy), block.pull(delta), delta.sum(axis=0)
 
         entropy, pull, total = self._sum(part, len(cuts))
@@ -399,16 +407,22 @@ class LinearObjective:
         scaled = (pull - total[:, None] * self.view.centre) / self.view.scale
         return np.concatenate([scaled.reshape(-1), total]) if self.view.ones else scaled.reshape(-1)
 
+    def _weight(self, places: slice) -> Vector:
+        """Return the weights at these places as kernels take them: empty where all are 1."""
+        return NO_WEIGHT if self.weight is None else self.weight[places]
+
     def _head(
-        self, block: Block, weight: Matrix, bias: Vector, y: NDArray, w: Vector, n_rows: int
+        self, block: Block, weight: Matrix, bias: Vector, places: slice
     ) -> tuple[float, Matrix, Matrix]:
         """Return a block's cost, its δ (m, k), and its bends, (m, 1), or π (m, k) for softmax."""
-        k = self.n_outputs
-        z, delta, bend = (scratch(name, (n_rows, k)) for name in ("z", "delta", "bend"))
+        k, y, w = self.n_outputs, self.y[places], self._weight(places)
+        z, delta, bend = (scratch(name, (len(y), k)) for name in ("z", "delta", "bend"))
         block.times(weight, z)
+        if self.offset is not None:
+            z += self.offset[places]
         if k == 1:
             z += bias[0]
-            small = scratch("small", (n_rows,))
+            small = scratch("small", (len(y),))
             np.abs(z[:, 0], out=small)
             np.negative(small, out=small)
             np.exp(small, out=small)

@@ -77,8 +77,7 @@ def outer_products(likelihood: Likelihood, beta: Matrix, squared: bool) -> Matri
 
     def part(seen: Seen) -> tuple[NDArray, ...]:
         weight = np.square(seen.weight) if squared else seen.weight
-        r = seen.residual
-        pairs = weight[:, None] * r[:, a] * r[:, b]
+        pairs = weight[:, None] * seen.variance[:, a, b]
         if folded:  # one product instead of one per pair of classes
             return (pairs.T @ (seen.wide[:, i] * seen.wide[:, j]),)
         return (np.stack([seen.wide.T @ (pair[:, None] * seen.wide) for pair in pairs.T]),)

@@ -69,7 +69,7 @@ def _products(seen: Seen) -> tuple[NDArray, ...]:
 def _single(row: Vector, beta: Matrix) -> Seen:
     """Return one row as if it were a block."""
     proba = softmax(np.concatenate([[0.0], beta @ row]))[None, :]
-    return Seen(slice(0, 1), row[None, :], proba, np.zeros(1, dtype=np.intp), np.ones(1))
+    return Seen(slice(0, 1), row[None, :], proba, np.zeros_like(proba), np.ones(1))
 
 
 def predicted(
@@ -85,7 +85,7 @@ def predicted(
     logits = np.zeros((len(x), m + 1))
     logits[:, 1:] = x @ scale.given(optimum.beta).T
     proba = softmax(logits, axis=1)
-    seen = Seen(slice(0, len(x)), x * scale.unit, proba, np.zeros(len(x), int), np.ones(len(x)))
+    seen = Seen(slice(0, len(x)), x * scale.unit, proba, np.zeros_like(proba), np.ones(len(x)))
     forms = seen.forms(covariance)
     centre, error = np.empty_like(proba), np.empty_like(proba)
     for c in range(m + 1):

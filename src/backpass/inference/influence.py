@@ -26,7 +26,7 @@ def score_rows(optimum: Optimum) -> Iterator[tuple[slice, Matrix]]:
     m, p = likelihood.shape
     back = np.linalg.inv(likelihood.scale.matrix)
     for seen in likelihood.stream(optimum.beta, floats=2 * m * p):
-        scores = row_scores(seen, np.arange(len(seen.own))).reshape(-1, m, p)
+        scores = row_scores(seen, np.arange(len(seen.wide))).reshape(-1, m, p)
         yield seen.places, (scores @ back).reshape(-1, m * p)
 
 

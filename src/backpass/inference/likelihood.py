@@ -36,24 +36,54 @@ class Seen:
     """Some rows at one β.
 
     wide: x̃, (n, p), in the thread's scratch memory. proba: (n, k), the base class first.
-    own: (n,), the place of the row's class in proba. weight: (n,).
+    truth: (n, k), 1 for the row's class; where two classes were counted, the share of each.
+    weight: (n,).
     """
 
     places: slice
     wide: Matrix
     proba: Matrix
-    own: NDArray[np.intp]
+    truth: Matrix
     weight: Vector
 
     @cached_property
     def residual(self) -> Matrix:
         """Return y - π over the classes other than the base, (n, m)."""
-        rows = np.arange(len(self.own))
-        residual = -self.proba
-        others = self.proba.copy()
-        others[rows, self.own] = 0.0
-        residual[rows, self.own] = others.sum(axis=1)  # 1 - π would cancel where π is near 1
-        return residual[:, 1:]
+        if self.proba.shape[1] == 2:
+            rest = self.proba[:, ::-1]
+        else:
+            rest = (self.proba * (1.0 - self.truth)).sum(axis=1, keepdims=True)
+        # 1 - π would cancel where π is near 1
+        return (self.truth * rest - (1.0 - self.truth) * self.proba)[:, 1:]
+
+    @cached_property
+    def own(self) -> NDArray[np.intp]:
+        """Return the row's class that each class is compared with, (n, k), by place in proba.
+
+        With two classes that is the other one: a row that counts both is compared both ways.
+        """
+        n, k = self.truth.shape
+        place = np.array([[1, 0]]) if k == 2 else self.truth.argmax(axis=1)[:, None]
+        return np.broadcast_to(place, (n, k))
+
+    @cached_property
+    def counted(self) -> NDArray[np.bool_]:
+        """Mark the classes, (n, k), that a row of weight and of some x̃ is compared with."""
+        has_own = np.take_along_axis(self.truth, self.own, axis=1) > 0.0
+        others = has_own & (np.arange(self.truth.shape[1]) != self.own)
+        return others & ((self.weight > 0.0) & np.any(self.wide != 0.0, axis=1))[:, None]
+
+    @cached_property
+    def variance(self) -> Matrix:
+        """Return the mean of (y - π)(y - π)ᵀ within each row, (n, m, m).
+
+        One of a row with one label; a row of counts has y(1 - y) beside it, for its two labels.
+        """
+        r, t = self.residual, self.truth[:, 1:]
+        pairs = r[:, :, None] * r[:, None, :] - t[:, :, None] * t[:, None, :]
+        places = np.arange(t.shape[1])
+        pairs[:, places, places] += t
+        return pairs
 
     @cached_property
     def bend(self) -> Matrix:
@@ -209,11 +239,24 @@ class Likelihood:
         wide = self.wide(places)
         logits = np.zeros((len(wide), self.n_classes))
         logits[:, 1:] = wide @ beta.T
-        number = self.objective.y[places].astype(np.intp)
-        own = np.argsort(self.classes)[number]
+        offset = self.objective.offset
+        if offset is not None:
+            logits += self._offset(offset[places])
         weight = self.objective.weight
         w = np.ones(len(wide)) if weight is None else weight[places]
-        return Seen(places, wide, softmax(logits, axis=1), own, w)
+        return Seen(places, wide, softmax(logits, axis=1), self.truth(places), w)
+
+    def truth(self, places: slice) -> Matrix:
+        """Return the share of each class in the labels of these rows, (n, k), the base first."""
+        y = self.objective.y[places]
+        if self.n_classes == 2:
+            return np.column_stack([1.0 - y, y])[:, self.classes]
+        return np.asarray(y[:, None] == self.classes, dtype=np.float64)
+
+    def _offset(self, offset: Matrix) -> Matrix:
+        """Return logits (n, k), the base class first, of an objective's offset."""
+        whole = np.hstack([np.zeros_like(offset), offset]) if self.n_classes == 2 else offset
+        return whole[:, self.classes]
 
     def wide(self, places: slice) -> Matrix:
         """Return x̃ of the rows at these places, (n, p), in scratch memory."""

@@ -147,7 +147,7 @@ def _check(
     rows, found, worst, complete = [], [], [], True
     for seen in likelihood.stream(np.zeros(shape)):
         margin, norms = margins(seen, b), _norms(seen)
-        counted = _counted(seen)
+        counted = seen.counted
         level = zero * length * norms
         above = counted & (margin > level)
         rows.append(seen.places.start + np.flatnonzero(above.any(axis=1)))
@@ -185,7 +185,7 @@ def _hardest(likelihood: Likelihood, beta: Matrix) -> Pairs:
     made: Pairs | None = None
     n_blocks = max(-(-total // most), 1)
     for seen in likelihood.stream(beta):
-        counted = _counted(seen)
+        counted = seen.counted
         margin = np.where(counted, margins(seen, beta), np.inf)
         place, other = np.nonzero(counted)
         if n_blocks > 1:
@@ -201,23 +201,17 @@ def _hardest(likelihood: Likelihood, beta: Matrix) -> Pairs:
 
 
 def margins(seen: Seen, b: Matrix) -> Matrix:
-    """Return x̃ᵀ(b_y - b_c) for every row and class, (n, k); 0 for the row's own class."""
+    """Return x̃ᵀ(b_y - b_c) for every row and class c, (n, k)."""
     logits = np.zeros_like(seen.proba)
     logits[:, 1:] = seen.wide @ b.T
-    return np.take_along_axis(logits, seen.own[:, None], axis=1) - logits
+    return np.take_along_axis(logits, seen.own, axis=1) - logits
 
 
 def _norms(seen: Seen) -> Matrix:
     """Return the length of every pair's inequality, (n, k)."""
     length = np.linalg.norm(seen.wide, axis=1)[:, None]
-    both = (seen.own[:, None] > 0) & (np.arange(seen.proba.shape[1]) > 0)
+    both = (seen.own > 0) & (np.arange(seen.proba.shape[1]) > 0)
     return np.where(both, np.sqrt(2.0), 1.0) * np.where(length > 0.0, length, 1.0)
-
-
-def _counted(seen: Seen) -> NDArray[np.bool_]:
-    """Mark the pairs that count, (n, k): rows with weight, classes other than the row's own."""
-    others = np.arange(seen.proba.shape[1]) != seen.own[:, None]
-    return others & ((seen.weight > 0.0) & np.any(seen.wide != 0.0, axis=1))[:, None]
 
 
 def _written_out(seen: Seen, place: NDArray[np.intp], other: NDArray[np.intp]) -> Pairs:
@@ -225,7 +219,7 @@ def _written_out(seen: Seen, place: NDArray[np.intp], other: NDArray[np.intp]) -
     a = np.zeros((len(place), seen.proba.shape[1], p))
     x = seen.wide[place] / _norms(seen)[place, other][:, None]
     rows = np.arange(len(place))
-    a[rows, seen.own[place]] = x
+    a[rows, seen.own[place, other]] = x
     a[rows, other] = -x
     return Pairs(seen.places.start + place, other, a[:, 1:].reshape(len(place), -1))
 
