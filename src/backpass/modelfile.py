@@ -46,6 +46,7 @@ _RECORDS: dict[str, dict[str, document.Check]] = {
         "gap_": document.number,
         "passes_": document.number,
         "converged_": document.flag,
+        "has_offset_": document.flag,
         "coef_names_": document.items(document.text),
     },
     "MLPClassifier": _COMMON

@@ -82,12 +82,11 @@ def test_challenger():
     agrees([-2 * found.llnull, -2 * found.llf, found.aic], "28.267 20.315 24.315")
 
 
-def test_challenger_by_rings_as_weighted_rows():
+def test_challenger_by_rings():
     """A grouped deviance is not the binary one, so coefficients and errors are compared."""
     data = read("challenger_orings/orings.csv")
-    X = np.tile(data[["Temperature"]].to_numpy(float), (2, 1))
-    y = np.repeat([1, 0], len(data))
-    found = fitted(X, y, np.concatenate([data["Total"], 6 - data["Total"]]))
+    counts = np.column_stack([6 - data["Total"], data["Total"]])
+    found = fitted(data[["Temperature"]], counts)
     agrees(found.params, "11.66299 -0.21623")
     np.testing.assert_allclose(found.bse, [3.29626, 0.05318], rtol=1e-3)
     assert found.nobs == 6 * 23

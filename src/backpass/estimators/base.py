@@ -54,12 +54,20 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         """Run these rows forward and backward through the fitted network and keep every z and δ."""
         check_is_fitted(self)
         rows = read_for_predict(self, X)
-        trace = self.network_.trace(self.theta_, rows, self._targets(np.asarray(y)))
-        return replace(
-            trace,
-            feature_names=self._input_names(),
-            class_names=tuple(str(label) for label in self.classes_),
-        )
+        return self._traced(self.network_, self.theta_, rows, y, self._input_names())
+
+    def _traced(
+        self,
+        network: Network,
+        theta: NDArray[np.float64],
+        rows: NDArray,
+        y: ArrayLike,
+        names: tuple[str, ...] | None,
+    ) -> Trace:
+        """Trace rows as the network takes them. names: of their columns."""
+        trace = network.trace(theta, rows, self._targets(np.asarray(y)))
+        labels = tuple(str(label) for label in self.classes_)
+        return replace(trace, feature_names=names, class_names=labels)
 
     def _input_names(self) -> tuple[str, ...] | None:
         """Name the columns that the network takes; None where X was an array."""

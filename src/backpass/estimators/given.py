@@ -16,7 +16,8 @@ from backpass.estimators.scaling import Spread, measure
 class Given:
     """Rows to fit to. y: classes by number, in memory or read where asked for (`RowValues`).
 
-    weight: (n_rows,), None where all are 1. n_left_out: rows that had missing values.
+    For two classes y may also hold the share of the second in each row. weight: (n_rows,), None
+    where all are 1. n_left_out: rows that had missing values. offset: (n_rows, n_outputs) or None.
     Several fits may share it: columns are measured once.
     """
 
@@ -24,6 +25,7 @@ class Given:
     y: Any
     weight: NDArray | None
     n_left_out: int = 0
+    offset: NDArray | None = None
     _spreads: dict[int, Spread] = field(default_factory=dict, repr=False, compare=False)
 
     def spread(self, stride: int) -> tuple[Spread, int]:

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
 
-from backpass.data.rows import Block
-from backpass.estimators.base import NetworkClassifier
+from backpass.estimators.beside import COUNTED, Beside, read_offset
 from backpass.estimators.datasets import is_dataset, read_dataset
 from backpass.estimators.given import Given, as_rows
 from backpass.estimators.inputs import (
     check_lengths,
     check_reference,
-    is_plain,
     is_table,
     read_for_fit,
-    read_for_predict,
-    read_labels,
     row_weights,
 )
 from backpass.estimators.logistic_parameters import check_parameters
 from backpass.estimators.minimum import Fitted, Problem, minimise, write_problem
+from backpass.estimators.predictions import Predictions
 from backpass.estimators.statistics import Statistics, target_name
 from backpass.runner import reproducible
 
 
-class LogisticRegression(Statistics, NetworkClassifier):
+class LogisticRegression(Statistics, Predictions):
     """Logistic regression: one Linear layer, then Sigmoid → BCELoss or LogSoftmax → NLLLoss.
 
     Minimises ∑ wᵢ ℓᵢ + penalty / C, which is scikit-learn's objective divided by C; the penalty is
@@ -76,6 +72,7 @@ class LogisticRegression(Statistics, NetworkClassifier):
     passes_ : how many times every row was evaluated.
     history_ : {"objective": (passes, value, stride) of every evaluation, "gap": (passes, bound)};
         stride 1 is all rows, the value of a subsample is scaled up. Files do not keep it.
+    has_offset_ : whether the fit had an offset, so that predictions need one.
     network_, theta_, encoding_ : the fitted network, its parameters, and how columns were encoded
         (None where X was an array).
 
@@ -84,9 +81,6 @@ class LogisticRegression(Statistics, NetworkClassifier):
     A fit reads X block by block, whatever its type and order, and makes no copy of it. The solver
     "newton" takes Newton steps on growing subsamples first, see `solvers/staged.py`.
     """
-
-    coef_: NDArray[np.float64]
-    intercept_: NDArray[np.float64]
 
     def __init__(
         self,
@@ -123,43 +117,79 @@ class LogisticRegression(Statistics, NetworkClassifier):
         self.verbose = verbose
 
     def fit(
-        self, X: Any, y: ArrayLike | None = None, sample_weight: ArrayLike | None = None
+        self,
+        X: Any,
+        y: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
     ) -> LogisticRegression:
-        """Fit to rows X (n_rows, n_features), labels y (n_rows,) and weights (n_rows,) or None.
+        """Fit to rows.
 
-        X may also be a dataset, which brings labels and weights along.
+        Parameters
+        ----------
+        X : array, CSR matrix or table, (n_rows, n_features); or a dataset, which brings labels and
+            weights along.
+        y : labels, (n_rows,); or counts of failures and successes, (n_rows, 2), for the classes 0
+            and 1. A row of counts is as many rows of one label each.
+        sample_weight : (n_rows,), or None where all are 1.
+        offset : what is added to the logit of the second class, (n_rows,); for more than two
+            classes to every class's, (n_rows, n_classes). Predictions need theirs then.
         """
         check_parameters(self)
-        return self._fit_given(self._read(X, y, sample_weight))
+        return self._fit_given(self._read(X, y, sample_weight, offset))
 
-    def _read(self, X: Any, y: ArrayLike | None, sample_weight: ArrayLike | None) -> Given:
+    def _read(
+        self,
+        X: Any,
+        y: ArrayLike | None,
+        sample_weight: ArrayLike | None,
+        offset: ArrayLike | None = None,
+    ) -> Given:
         """Return what the fit reads; set `classes_`, `encoding_` and the columns' names."""
+        self.has_offset_ = offset is not None
         if is_dataset(X):
             missing = self.missing or ("indicator" if np.isfinite(self.C) else "raise")
-            return read_dataset(self, X, y, sample_weight, missing, self._reference)
+            given = read_dataset(self, X, y, sample_weight, missing, self._reference)
+            return self._with_offset(given, offset)
         self._target = target_name(y)
-        y = read_labels(y)
-        n_given = len(y)
+        beside = Beside.read(None, y, sample_weight, offset)
         missing = self.missing or _missing_by_default(X, self.C)
         columns = read_for_fit(self, X, missing, self._reference(), in_blocks=True)
         self.encoding_ = columns.encoding
-        check_lengths(columns.X if columns.rows is None else X, y, sample_weight)
-        if columns.rows is not None:
-            y = y[columns.rows]
-            if sample_weight is not None:
-                sample_weight = np.asarray(sample_weight)[columns.rows]
-        self.classes_, numbers = np.unique(y, return_inverse=True)
+        check_lengths(columns.X if columns.rows is None else X, beside.y)
+        kept = beside if columns.rows is None else beside.take(columns.rows)
+        self.classes_ = COUNTED if kept.counted else np.unique(kept.y)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y has one class only, {self.classes_.tolist()}; a classifier needs two classes."
             )
-        weight = row_weights(sample_weight, self.class_weight, columns.X, numbers, self.classes_)
-        return Given(as_rows(columns.X), numbers, weight, n_given - len(y))
+        return self._given(columns.X, kept, len(beside.y) - len(kept.y))
+
+    def _given(self, X: Any, beside: Beside, n_left_out: int) -> Given:
+        """Put an array or a CSR matrix and what came beside it together for a fit."""
+        y: NDArray
+        sample_weight: NDArray | None
+        if beside.counted:
+            y, sample_weight = beside.shares()
+            if self.class_weight is not None:
+                raise ValueError(
+                    "class_weight weighs labels, but y holds counts of failures and successes; "
+                    "multiply its columns instead."
+                )
+        else:
+            y, sample_weight = self._targets(beside.y), beside.sample_weight
+        weight = row_weights(sample_weight, self.class_weight, X, y, self.classes_)
+        return self._with_offset(Given(as_rows(X), y, weight, n_left_out), beside.offset)
+
+    def _with_offset(self, given: Given, offset: ArrayLike | None) -> Given:
+        if offset is None:
+            return given
+        return replace(given, offset=read_offset(offset, given.rows.n_rows, len(self.classes_)))
 
     def _fit_given(self, given: Given) -> LogisticRegression:
         """Fit to what `_read` returned."""
         named = {k: v for k, v in (self.reference or {}).items() if k != self._target}
-        check_reference(named, self.encoding_)  # also where a penalty needs no baselines
+        check_reference(named, self.encoding_)
         before = getattr(self, "theta_", None) if self.warm_start else None
         with reproducible(self.n_jobs):
             problem = self._problem(given)
@@ -177,6 +207,12 @@ class LogisticRegression(Statistics, NetworkClassifier):
     def _reference(self) -> Mapping[str, str] | None:
         """Return baselines to leave out: a level per category without a penalty, none with."""
         if np.isfinite(self.C):
+            if self.reference:
+                raise ValueError(
+                    f"reference is {dict(self.reference)!r}, but C is {self.C:g}: under a penalty "
+                    "every level and every class has a coefficient, and none is a baseline. Set "
+                    "C=np.inf, or leave reference out."
+                )
             return None
         return {k: level for k, level in (self.reference or {}).items() if k != self._target}
 
@@ -235,45 +271,6 @@ class LogisticRegression(Statistics, NetworkClassifier):
             f"not converged: objective {self.objective_:.9g}, certified gap {self.gap_:.3g} "
             f"(wanted {self.tol * self.null_objective_:.3g}), {self.passes_:.1f} passes; {remedy}."
         )
-
-    def decision_function(self, X: Any) -> NDArray[np.float64]:
-        """Return logits: (n_rows,) for two classes, of the second; (n_rows, n_classes) for more."""
-        if "coef_" not in self.__dict__:  # the check itself takes as long as a row's prediction
-            check_is_fitted(self)
-        rows = X if is_plain(self, X) else read_for_predict(self, X, in_blocks=True)
-        return self._logits(rows)
-
-    def _logits(self, rows: Any) -> NDArray[np.float64]:
-        """Return the logits of an array, a CSR matrix, rows or a block of them."""
-        logits = rows @ self.coef_.T + self.intercept_
-        return logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def predict_proba(self, X: Any) -> NDArray[np.float64]:
-        """Predict probabilities, (n_rows, n_classes) in the order of `classes_`."""
-        logits = self.decision_function(X)
-        if logits.ndim > 1:
-            return softmax(logits, axis=1)
-        both = np.empty((len(logits), 2))
-        expit(-logits, out=both[:, 0])
-        expit(logits, out=both[:, 1])
-        return both
-
-    def predict_log_proba(self, X: Any) -> NDArray[np.float64]:
-        """Predict log-probabilities, from logits: right also where a probability is 0 or 1."""
-        return _log_proba(self.decision_function(X))
-
-    def log_proba_of_block(self, block: Block) -> NDArray[np.float64]:
-        """Predict log-probabilities of rows that are encoded already."""
-        return _log_proba(self._logits(block))
-
-
-def _log_proba(logits: NDArray[np.float64]) -> NDArray[np.float64]:
-    if logits.ndim > 1:
-        return log_softmax(logits, axis=1)
-    both = np.empty((len(logits), 2))
-    log_expit(-logits, out=both[:, 0])
-    log_expit(logits, out=both[:, 1])
-    return both
 
 
 def _missing_by_default(X: Any, C: float) -> str:

@@ -18,6 +18,7 @@ from backpass.estimators.given import Given
 from backpass.estimators.outputs import entropy
 from backpass.estimators.scaling import sample_stride
 from backpass.inference import firth
+from backpass.inference.null import null_model
 from backpass.layers import Linear, LogSoftmax, Sigmoid
 from backpass.linear_objective import LinearObjective
 from backpass.losses import BCELoss, NLLLoss
@@ -40,6 +41,7 @@ class Problem:
     network: Network
     intercept: NDArray[np.bool_]  # which places of u are intercepts
     shares: Vector  # weight of every class
+    null_bias: Vector  # (n_outputs,), the intercepts of the model without columns
     null_objective: float
     spread: tuple[Vector, int]
 
@@ -79,12 +81,26 @@ def write_problem(
     penalty = ElasticNet(
         strengths, l2=(1.0 - params.l1_ratio) / params.C, l1=params.l1_ratio / params.C
     )
-    objective = LinearObjective(rows, given.y, weight, n_outputs, penalty, view)
+    objective = LinearObjective(rows, given.y, weight, n_outputs, penalty, view, given.offset)
     objective.rows_evaluated += measured
     shares = objective.class_weights()
-    null = entropy(shares) if params.fit_intercept else total * np.log(n_classes)
+    bias, null = _null_model(given, shares, n_outputs, params.fit_intercept)
     measures = spread.deviation, stride
-    return Problem(objective, network, intercept, shares, float(null), measures)
+    return Problem(objective, network, intercept, shares, bias, null, measures)
+
+
+def _null_model(
+    given: Given, shares: Vector, n_outputs: int, intercept: bool
+) -> tuple[Vector, float]:
+    """Return the intercepts of the best model without columns, and its objective."""
+    if given.offset is not None:
+        return null_model(given.y[:], given.weight, n_outputs, given.offset, intercept)
+    if not intercept:
+        return np.zeros(n_outputs), float(shares.sum() * np.log(len(shares)))
+    # a class without weight would start at -inf
+    logs = np.log(np.maximum(shares, 1e-3 * shares.sum()))
+    bias = logs[1:] - logs[0] if n_outputs == 1 else logs - logs.mean()
+    return bias, entropy(shares)
 
 
 def _view(
@@ -192,9 +208,7 @@ def _start(problem: Problem, before: Vector | None) -> Vector:
         return objective.solvers(weight, bias)
     start = np.zeros(objective.n_parameters)
     if objective.view.ones:
-        # a class without weight would start at -inf
-        logs = np.log(np.maximum(problem.shares, 1e-3 * problem.shares.sum()))
-        start[problem.intercept] = logs[1:] - logs[0] if len(logs) == 2 else logs - logs.mean()
+        start[problem.intercept] = problem.null_bias
     return start
 
 

@@ -6,7 +6,6 @@ import warnings
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,14 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backpass.data.table import as_table, is_table
+from backpass.estimators.beside import Beside
 from backpass.estimators.datasets import is_dataset, read_dataset
-from backpass.estimators.given import Given, as_rows
+from backpass.estimators.given import Given
 from backpass.estimators.inputs import (
     array_as_table,
-    check_lengths,
     read_for_predict,
-    read_labels,
-    row_weights,
 )
 from backpass.inference import Results
 from backpass.inference.aliasing import CollinearityWarning
@@ -44,6 +41,11 @@ WARNINGS = {"aliased": CollinearityWarning, "separated": SeparationWarning}
 class Statistics:
     """Methods of LogisticRegression; it is mixed in there only."""
 
+    if TYPE_CHECKING:  # what the class it is mixed into has
+        _given: Callable[..., Given]
+        _with_offset: Callable[..., Given]
+        _offset_of: Callable[..., NDArray | None]
+    has_offset_: bool
     C: float
     firth: bool
     cost_: float
@@ -74,27 +76,30 @@ class Statistics:
         sample_weight: ArrayLike | None = None,
         cov: str = "hessian",
         groups: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
     ) -> Results:
         """Return estimates, errors and tests from the rows of the fit.
 
         Parameters
         ----------
-        X, y, sample_weight : what the fit was given; a dataset comes alone. Weights are
-            frequencies.
+        X, y, sample_weight, offset : what the fit was given; a dataset comes alone, or with its
+            offset. Weights are frequencies.
         cov : "hessian", the inverse information; "HC0" or "HC1", sandwiches that need no variance
             to be right; "cluster", for rows that depend on each other within groups.
         groups : for "cluster", a label per row.
         """
         self._refuse_no_likelihood()
-        if is_dataset(X):
-            given = self._dataset_of_the_fit(X, y, sample_weight)
-        else:
-            labels = np.asarray(read_labels(y))
-            numbers, rows, sample_weight, groups, n_dropped = self._rows_of_the_fit(
-                X, labels, sample_weight, groups
+        if self.has_offset_ != (offset is not None):
+            raise ValueError(
+                f"the fit had {'an' if self.has_offset_ else 'no'} offset, and inference needs "
+                f"what the fit was given: call it with{'' if self.has_offset_ else 'out'} offset=."
             )
-            weight = row_weights(sample_weight, self.class_weight, rows, numbers, self.classes_)
-            given = Given(as_rows(rows), numbers, weight, n_dropped)
+        if is_dataset(X):
+            given = self._with_offset(self._dataset_of_the_fit(X, y, sample_weight), offset)
+        else:
+            beside = Beside.read(X, y, sample_weight, offset, groups)
+            rows, kept = self._rows_of_the_fit(X, beside)
+            given, groups = self._given(rows, kept, len(beside.y) - len(kept.y)), kept.groups
         with reproducible(self.n_jobs):
             problem: Problem = self._problem(given)  # type: ignore[attr-defined]
             u = problem.objective.solvers(self.coef_, self.intercept_)
@@ -158,9 +163,14 @@ class Statistics:
             return self.encoding_.scales, 1
         return self._spread or (np.full(self.coef_.shape[1], np.nan), 1)
 
-    def _reader(self) -> Callable[[Any], Any]:
-        """Return what turns users' rows into the array that the fit saw."""
-        return partial(read_for_predict, self, in_blocks=True)
+    def _reader(self) -> Callable[[Any, Any], tuple[Any, NDArray | None]]:
+        """Return what turns users' rows and offsets into arrays as the fit saw them."""
+
+        def read(X: Any, offset: ArrayLike | None) -> tuple[Any, NDArray | None]:
+            rows = read_for_predict(self, X, in_blocks=True)
+            return rows, self._offset_of(rows.shape[0], offset)
+
+        return read
 
     def _refuse_no_likelihood(self) -> None:
         check_is_fitted(self)
@@ -170,26 +180,16 @@ class Statistics:
                 "known, so they have no standard errors. Fit with C=np.inf for maximum likelihood."
             )
 
-    def _rows_of_the_fit(
-        self, X: Any, y: NDArray, sample_weight: ArrayLike | None, groups: ArrayLike | None
-    ) -> tuple[NDArray, Any, Any, Any, int]:
-        """Return class numbers, X as the fit saw it, weights, groups, and how many it dropped."""
-        check_lengths(X, y, sample_weight, groups)
-        n_given = len(y)
+    def _rows_of_the_fit(self, X: Any, beside: Beside) -> tuple[Any, Beside]:
+        """Return X as the fit saw it, and what came beside the rows that it kept."""
         if self.missing == "drop" and self.encoding_ is not None:
             X = as_table(X) if is_table(X) else array_as_table(np.asarray(X))
             kept = np.flatnonzero(self.encoding_.complete_rows(X))
-            X, y = X.take(kept), y[kept]
-            sample_weight = None if sample_weight is None else np.asarray(sample_weight)[kept]
-            groups = None if groups is None else np.asarray(groups)[kept]
-        n_dropped = n_given - len(y)
-        numbers = self._targets(y)  # type: ignore[attr-defined]
+            X, beside = X.take(kept), beside.take(kept)
         if self.encoding_ is None:  # any type of number is read in blocks, as at the fit
             asked = {"dtype": "numeric", "ensure_all_finite": False, "reset": False}
-            seen = validate_data(self, X, accept_sparse="csr", **asked)
-        else:
-            seen = read_for_predict(self, X, in_blocks=True)
-        return numbers, seen, sample_weight, groups, n_dropped
+            return validate_data(self, X, accept_sparse="csr", **asked), beside
+        return read_for_predict(self, X, in_blocks=True), beside
 
     def _dataset_of_the_fit(self, X: Any, y: Any, sample_weight: Any) -> Given:
         """Read a dataset again; ValueError where it is another one than that of the fit."""

@@ -79,6 +79,11 @@ def _check(model: Any, input_dtype: str) -> None:
         raise ValueError(f"cannot export {model!r}; it is no classifier of backpass.")
     if not hasattr(model, "theta_"):
         raise ValueError(f"this {type(model).__name__} is not fitted yet; call fit(X, y) first.")
+    if getattr(model, "has_offset_", False):
+        raise ValueError(
+            "the model was fitted with an offset, for which a graph of its columns has no place; "
+            "fit without offset=, or predict in Python."
+        )
     if input_dtype not in INPUT_DTYPES:
         raise ValueError(f"input_dtype is {input_dtype!r}; it is 'float64' or 'float32'.")
     if model.encoding_ is not None:

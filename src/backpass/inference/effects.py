@@ -33,7 +33,9 @@ def marginal_effects(optimum: Optimum, covariance: Matrix, at: str) -> tuple[Mat
         floats = likelihood.n_classes * likelihood.n_contrasts**2
         sums = [s / total for s in likelihood.visit(optimum.beta, _products, floats)]
     elif at == "mean":
-        sums = list(_products(_single(likelihood.mean_row(), optimum.beta)))
+        logits = likelihood.mean_offset()
+        logits[1:] += optimum.beta @ likelihood.mean_row()
+        sums = list(_products(_single(likelihood.mean_row(), logits)))
     else:
         raise ValueError(f"at is {at!r}; it is 'overall' or 'mean'.")
     scale = likelihood.scale
@@ -66,24 +68,27 @@ def _products(seen: Seen) -> tuple[NDArray, ...]:
     return weighted.sum(axis=0), by_x, twice
 
 
-def _single(row: Vector, beta: Matrix) -> Seen:
+def _single(row: Vector, logits: Vector) -> Seen:
     """Return one row as if it were a block."""
-    proba = softmax(np.concatenate([[0.0], beta @ row]))[None, :]
+    proba = softmax(logits)[None, :]
     return Seen(slice(0, 1), row[None, :], proba, np.zeros_like(proba), np.ones(1))
 
 
 def predicted(
-    optimum: Optimum, covariance: Matrix, x: Matrix, half: float
+    optimum: Optimum, covariance: Matrix, x: Matrix, half: float, offset: Matrix | None = None
 ) -> tuple[Matrix, Matrix, Matrix]:
     """Return probabilities (n, k), base first, and both ends of their intervals.
 
     x: (n, p) of the kept columns as given, a 1 first where there is an intercept. half: the normal
-    quantile. Intervals are symmetric on the logit of each probability, so they stay in [0, 1].
+    quantile. offset: as the objective's, (n, n_outputs), or None. Intervals are symmetric on the
+    logit of each probability, so they stay in [0, 1].
     """
     scale = optimum.likelihood.scale
     m = optimum.likelihood.n_contrasts
     logits = np.zeros((len(x), m + 1))
     logits[:, 1:] = x @ scale.given(optimum.beta).T
+    if offset is not None:
+        logits += optimum.likelihood.by_class(offset)
     proba = softmax(logits, axis=1)
     seen = Seen(slice(0, len(x)), x * scale.unit, proba, np.zeros_like(proba), np.ones(len(x)))
     forms = seen.forms(covariance)

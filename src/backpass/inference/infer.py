@@ -20,12 +20,12 @@ def results(
     optimum: Optimum,
     cov: str = "hessian",
     groups: ArrayLike | None = None,
-    read: Callable[[Any], Any] | None = None,
+    read: Callable[[Any, Any], Any] | None = None,
     n_jobs: int | None = -1,
 ) -> Results:
     """Return the results at an optimum with the covariance asked for. Raises ValueError.
 
-    read: turns what users call rows into the array that the fit saw.
+    read: turns rows and offsets as users give them into arrays as the fit saw them.
     """
     likelihood = optimum.likelihood
     if account.class_weight and cov != "HC0":
@@ -43,7 +43,7 @@ def refuse_other_rows(optimum: Optimum, reached: bool) -> None:
     """Raise ValueError where the rows are not those of the fit: the gradient is then not zero."""
     if reached and not optimum.decrement <= FAR:
         raise ValueError(
-            "X, y and sample_weight are not those of the fit: on them the estimates are "
+            "X, y, sample_weight and offset are not those of the fit: on them the estimates are "
             f"{optimum.decrement:.3g} standard errors off the maximum of the likelihood. Give the "
             "rows of the fit, or fit again."
         )

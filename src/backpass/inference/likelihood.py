@@ -241,7 +241,7 @@ class Likelihood:
         logits[:, 1:] = wide @ beta.T
         offset = self.objective.offset
         if offset is not None:
-            logits += self._offset(offset[places])
+            logits += self.by_class(offset[places])
         weight = self.objective.weight
         w = np.ones(len(wide)) if weight is None else weight[places]
         return Seen(places, wide, softmax(logits, axis=1), self.truth(places), w)
@@ -253,7 +253,7 @@ class Likelihood:
             return np.column_stack([1.0 - y, y])[:, self.classes]
         return np.asarray(y[:, None] == self.classes, dtype=np.float64)
 
-    def _offset(self, offset: Matrix) -> Matrix:
+    def by_class(self, offset: Matrix) -> Matrix:
         """Return logits (n, k), the base class first, of an objective's offset."""
         whole = np.hstack([np.zeros_like(offset), offset]) if self.n_classes == 2 else offset
         return whole[:, self.classes]
@@ -301,6 +301,13 @@ class Likelihood:
         nothing = np.zeros((self.n_contrasts, self.n_columns))
         (mean,) = self.visit(nothing, lambda seen: (seen.weight @ seen.wide,))
         return np.asarray(mean / self.objective.total_weight, dtype=np.float64)
+
+    def mean_offset(self) -> Vector:
+        """Return the weighted mean of the rows' offsets, (k,), the base class first."""
+        offset, weight = self.objective.offset, self.objective.weight
+        if offset is None:
+            return np.zeros(self.n_classes)
+        return self.by_class(np.average(offset, axis=0, weights=weight)[None, :])[0]
 
     @cached_property
     def scale(self) -> Scale:

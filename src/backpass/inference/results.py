@@ -41,7 +41,7 @@ class Test:
 @dataclass(frozen=True)
 class Results(Estimates):
     __doc__ = Estimates.__doc__
-    read: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
+    read: Callable[[Any, Any], Any] | None = field(default=None, repr=False, compare=False)
     n_jobs: int | None = -1
 
     # Intervals and tests.
@@ -182,10 +182,11 @@ class Results(Estimates):
         value, std = full.reshape(2, -1)
         return self._frame(value, std, index, "dy/dx", level)
 
-    def predict(self, X: Any, level: float = 0.95) -> pd.DataFrame:
+    def predict(self, X: Any, level: float = 0.95, offset: ArrayLike | None = None) -> pd.DataFrame:
         """Return the probability of every class for rows X, with intervals: (class, column).
 
         Intervals are of the probability itself, not of an outcome: delta method on its logit.
+        offset: of these rows, where the fit had one.
         """
         import pandas as pd
 
@@ -193,14 +194,14 @@ class Results(Estimates):
         self._refuse_infinite("intervals of probabilities")
         if self.read is None:
             raise ValueError("these results know no columns; use model.inference(X, y).predict(X).")
-        x = self.read(X)
+        x, added = self.read(X, offset)
         half = float(stats.norm.ppf(0.5 + level / 2.0))
         found = np.empty((x.shape[0], len(self.account.classes), 3))
         for start in range(0, x.shape[0], PREDICTED_AT_ONCE):
             places = slice(start, start + PREDICTED_AT_ONCE)
-            few = self._design(x[places])
+            few, z = self._design(x[places]), None if added is None else added[places]
             found[places] = np.stack(
-                effects.predicted(self.optimum, self.covariance, few, half), axis=2
+                effects.predicted(self.optimum, self.covariance, few, half, z), axis=2
             )
         heads = ["proba", f"[{(1.0 - level) / 2.0:.4g}", f"{(1.0 + level) / 2.0:.4g}]"]
         columns = pd.MultiIndex.from_product([list(self.account.classes), heads])

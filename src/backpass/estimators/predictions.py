@@ -1,0 +1,114 @@
+"""What a fitted LogisticRegression says of rows: logits first, and all else from them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import expit, log_expit, log_softmax, softmax
+from sklearn.metrics import accuracy_score
+from sklearn.utils.validation import check_is_fitted
+
+from backpass.data.rows import Block
+from backpass.estimators.base import NetworkClassifier
+from backpass.estimators.beside import read_offset
+from backpass.estimators.inputs import is_plain, read_for_predict
+from backpass.estimators.minimum import own_network
+from backpass.trace import Trace
+
+
+class Predictions(NetworkClassifier):
+    """Methods of LogisticRegression. offset: what is added to the logits, see `fit`.
+
+    A model that was fitted with one refuses to predict without: offset=0 says that none is meant.
+    """
+
+    coef_: NDArray[np.float64]
+    intercept_: NDArray[np.float64]
+    has_offset_: bool = False
+
+    def decision_function(self, X: Any, offset: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return logits: (n_rows,) for two classes, of the second; (n_rows, n_classes) for more."""
+        if "coef_" not in self.__dict__:  # the check itself takes as long as a row's prediction
+            check_is_fitted(self)
+        rows = X if is_plain(self, X) else read_for_predict(self, X, in_blocks=True)
+        return self._logits(rows, offset)
+
+    def _logits(self, rows: Any, offset: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Return the logits of an array, a CSR matrix, rows or a block of them."""
+        logits = rows @ self.coef_.T + self.intercept_
+        added = self._offset_of(len(logits), offset)
+        if added is not None:
+            logits += added
+        return logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict(self, X: Any, offset: ArrayLike | None = None) -> NDArray:
+        """Predict the class of every row of X, (n_rows, n_features); returns (n_rows,) labels."""
+        check_is_fitted(self)
+        return self.classes_[self.predict_log_proba(X, offset).argmax(axis=1)]
+
+    def predict_proba(self, X: Any, offset: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Predict probabilities, (n_rows, n_classes) in the order of `classes_`."""
+        logits = self.decision_function(X, offset)
+        if logits.ndim > 1:
+            return softmax(logits, axis=1)
+        both = np.empty((len(logits), 2))
+        expit(-logits, out=both[:, 0])
+        expit(logits, out=both[:, 1])
+        return both
+
+    def predict_log_proba(self, X: Any, offset: ArrayLike | None = None) -> NDArray[np.float64]:
+        """Predict log-probabilities, from logits: right also where a probability is 0 or 1."""
+        return _log_proba(self.decision_function(X, offset))
+
+    def log_proba_of_block(self, block: Block) -> NDArray[np.float64]:
+        """Predict log-probabilities of rows that are encoded already."""
+        return _log_proba(self._logits(block))
+
+    def score(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> float:
+        """Return the share of rows that are predicted right, by weight."""
+        return float(accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight))
+
+    def trace(self, X: Any, y: ArrayLike, offset: ArrayLike | None = None) -> Trace:
+        """Run these rows forward and backward through the fitted network and keep every z and δ.
+
+        An offset is shown as what it is: a column whose coefficient is 1.
+        """
+        check_is_fitted(self)
+        rows = read_for_predict(self, X)
+        added = self._offset_of(len(rows), offset)
+        if added is None:
+            return self._traced(self.network_, self.theta_, rows, y, self._input_names())
+        k, d = self.coef_.shape
+        bias = len(self.theta_) > k * d
+        network = own_network(d + k, k, bias)
+        parts = {"0.weight": np.hstack([self.coef_, np.eye(k)])}
+        theta = network.flatten(parts | ({"0.bias": self.intercept_} if bias else {}))
+        names = self._input_names() or tuple(f"x{j}" for j in range(d))
+        of = ["offset"] if k == 1 else [f"offset of {label}" for label in self.classes_]
+        return self._traced(network, theta, np.hstack([rows, added]), y, (*names, *of))
+
+    def _offset_of(self, n_rows: int, offset: ArrayLike | None) -> NDArray | None:
+        """Return what is added to the logits, (n_rows, n_outputs); None for nothing."""
+        if offset is None and self.has_offset_:
+            raise ValueError(
+                "the model was fitted with an offset, on which its predictions depend; give "
+                "offset=, one per row, or offset=0 to predict without."
+            )
+        return None if offset is None else read_offset(offset, n_rows, len(self.classes_))
+
+
+def _log_proba(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    if logits.ndim > 1:
+        return log_softmax(logits, axis=1)
+    both = np.empty((len(logits), 2))
+    log_expit(-logits, out=both[:, 0])
+    log_expit(logits, out=both[:, 1])
+    return both
