@@ -158,6 +158,7 @@ def test_inference_wants_the_offset_of_the_fit():
 
 
 def test_what_has_no_place_for_an_offset_says_so():
+    pytest.importorskip("onnx")
     model = bp.LogisticRegression().fit(X, Y, offset=OFFSET)
     with pytest.raises(ValueError, match="was fitted with an offset, for which a graph"):
         bp.to_onnx(model)

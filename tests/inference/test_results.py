@@ -418,7 +418,7 @@ def test_a_penalised_fit_shows_both_scales_and_why_no_errors():
 def test_wrong_questions_are_answered_with_what_to_do():
     model, X, y = fitted()
     found = model.inference(X, y)
-    with pytest.raises(ValueError, match="X, y and sample_weight are not those of the fit"):
+    with pytest.raises(ValueError, match="X, y, sample_weight and offset are not those"):
         model.inference(X.iloc[:100], y.iloc[:100])
     with pytest.raises(ValueError, match="is not one of the classes"):
         model.inference(X, y.replace("low", "none"))
