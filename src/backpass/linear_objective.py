@@ -28,6 +28,7 @@ from backpass.penalties import ElasticNet
 from backpass.runner import current_runner, serial
 from backpass.scratch import scratch
 from backpass.treesum import TreeSum
+from backpass.watch import Moment, listener, tell
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -106,14 +107,14 @@ class LinearObjective:
             made, longest[index] = self._curvature_part(block, bend, self._weight(places))
             return (*sums, *made)
 
-        cost, pull, total, *made = self._sum(part, len(cuts))
         n_rows = self.rows.count(stride)
-        self.rows_evaluated += n_rows
+        cost, pull, total, *made = self._sum(part, len(cuts), n_rows)
         share = self.rows.n_rows / n_rows
         ridge = self.penalty.smooth_curvature()
         gradient = share * self._seen(pull, total) + ridge * u
         value = share * float(cost) + self.penalty.smooth_value(u)
         self.history.append((self.passes, value, stride))
+        tell(Moment(self.passes, self.rows.n_rows, objective=value))
         if not (np.isfinite(value) and np.isfinite(gradient).all()):
             self._refuse_nonfinite(u)
         if not curvature:
@@ -146,7 +147,6 @@ class LinearObjective:
             dot *= bend
             return block.pull(dot), dot.sum(axis=0)
 
-        self.rows_evaluated += self.rows.n_rows
         return self._seen(*self._sum(part, len(cuts))) + self.penalty.smooth_curvature() * v
 
     # The same by the names that solvers use which know no subsamples.
@@ -248,8 +248,7 @@ class LinearObjective:
             return (np.append(squares, np.square(root).sum()) if self.view.ones else squares,)
 
         n_rows = self.rows.count(stride)
-        self.rows_evaluated += n_rows
-        return self._sum(part, len(cuts))[0] * (self.rows.n_rows / n_rows)
+        return self._sum(part, len(cuts), n_rows)[0] * (self.rows.n_rows / n_rows)
 
     def find_collinear(self) -> bool:
         """Look for combinations of columns that are 0 on every row; tell whether there are any.
@@ -264,7 +263,6 @@ class LinearObjective:
                 block, root = self.rows.block(cuts[index]), ones[cuts[index]]
                 return (block.gram(self.view, root, DOUBLE)[0],)
 
-            self.rows_evaluated += self.rows.n_rows
             self._collinear = Factor(self._sum(part, len(cuts))[0]).null_projector()
             self.__dict__.pop("null_projector", None)
         return self._collinear is not None and bool(self._collinear.any())
@@ -365,17 +363,27 @@ class LinearObjective:
             return np.array(entropy), block.pull(delta), delta.sum(axis=0)
 
         entropy, pull, total = self._sum(part, len(cuts))
-        self.rows_evaluated += self.rows.n_rows
         return float(entropy), self._seen(pull, total)
 
-    def _sum(self, part: Callable[[int], tuple[NDArray, ...]], n_parts: int) -> tuple:
+    def _sum(
+        self, part: Callable[[int], tuple[NDArray, ...]], n_parts: int, n_rows: int | None = None
+    ) -> tuple:
+        """Add up all parts, which visit n_rows rows (None: all); tell and count these."""
+        listening, before = listener(), self.rows_evaluated
+        visited = self.rows.n_rows if n_rows is None else n_rows
+
         def quiet(index: int) -> tuple[NDArray, ...]:
             with np.errstate(all="ignore"):  # inf and nan are seen in the sums, and named then
                 return part(index)
 
         tree = TreeSum(n_parts)
-        for index, result in (current_runner() or serial)(quiet, n_parts):
+        parts = (current_runner() or serial)(quiet, n_parts)
+        for done, (index, result) in enumerate(parts, start=1):
             tree.add(index, result)
+            if listening is not None:
+                rows = before + visited * done / n_parts
+                listening(Moment(rows / self.rows.n_rows, self.rows.n_rows))
+        self.rows_evaluated = before + visited
         return tree.total()
 
     def _refuse_nonfinite(self, u: Vector) -> None:

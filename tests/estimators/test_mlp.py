@@ -246,6 +246,24 @@ def test_early_stopping_keeps_the_best_theta():
     assert best.validation_score == max(scores)
 
 
+def test_early_stopping_by_log_loss_goes_on_where_all_rows_are_right():
+    X, y = digits(2)  # told apart by accuracy after a few epochs
+    common = {"validation_fraction": 0.25, "n_iter_no_change": 5, "random_state": 0}
+    by_accuracy, by_loss = (
+        bp.MLPClassifier((8,), early_stopping=judge, max_iter=150, **common).fit(X, y)
+        for judge in (True, "log_loss")
+    )
+    assert by_accuracy.best_validation_score_ == 1.0
+    assert by_loss.n_iter_ > 2 * by_accuracy.n_iter_
+    assert by_loss.best_validation_score_ == max(by_loss.validation_scores_) < 0.0
+    # the score is minus the mean loss of the θ that was kept
+    _, X_held, _, y_held = train_test_split(
+        X, y, test_size=0.25, random_state=by_loss._run.seed, stratify=y
+    )
+    loss = -np.take_along_axis(by_loss.predict_log_proba(X_held), y_held[:, None], axis=1).mean()
+    assert by_loss.best_validation_score_ == pytest.approx(-loss, rel=1e-6)
+
+
 def test_callbacks_see_a_state_that_they_cannot_change():
     seen = []
     model = bp.MLPClassifier((4,), max_iter=3, random_state=0, callbacks=[seen.append])
@@ -433,6 +451,7 @@ def test_verbose_prints_a_line_per_epoch(capsys):
         ({"hidden_layer_sizes": (5, 0)}, r"hidden_layer_sizes is \(5, 0\)"),
         ({"solver": "lbfgs", "dropout": 0.5}, "dropout=0.5 belongs to training in epochs"),
         ({"solver": "lbfgs", "early_stopping": True}, "early_stopping=True belongs to"),
+        ({"early_stopping": "auc"}, "early_stopping is 'auc'; it is False, True"),
         ({"class_weight": "even"}, "class_weight is 'even'"),
     ],
 )

@@ -10,29 +10,25 @@ from typing import Annotated
 
 import typer
 
-from backpass.cli.request import FitRequest
+from backpass.cli.options import (
+    Data,
+    Decimal,
+    Encoding,
+    FitsMarkers,
+    FitsTarget,
+    Json,
+    Model,
+    examples,
+)
+from backpass.cli.request import FitRequest, markers, names
 
 app = typer.Typer(
     help="Classifiers trained by backpropagation: fit, look inside, predict.",
     no_args_is_help=False,
-    rich_markup_mode="rich",
+    # Rich's panels cut the names of options short where a window is narrow.
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-Model = Annotated[Path, typer.Argument(metavar="MODEL", help="A file that `fit --out` wrote.")]
-Data = Annotated[
-    Path,
-    typer.Argument(
-        metavar="DATA",
-        help="A .csv, .tsv (plain, .gz, .zst), .parquet, .npy or .npz file, a folder or a quoted "
-        "glob of such files.",
-    ),
-]
-Encoding = Annotated[
-    str, typer.Option(metavar="cp1252", help="Of the bytes of a text file, if not UTF-8.")
-]
-Decimal = Annotated[str, typer.Option(metavar=",", help="The sign in numbers, if not a point.")]
 
 
 @app.callback(invoke_without_command=True)
@@ -51,9 +47,17 @@ def top(
 
 
 @app.command(
-    epilog="Example: backpass fit adult.csv --target income --out adult.safetensors",
+    epilog=examples(
+        "backpass fit adult.csv --target income --out adult.safetensors",
+        "backpass fit adult.csv --target income --test adult-test.csv --report adult.html",
+        "backpass fit births.csv --target low --mle --missing drop --test-size 0",
+        "backpass fit digits.parquet --target digit --hidden 64,64",
+        "backpass fit '2024-*.csv' --target churned --drop id --cv --json",
+    ),
+    short_help="Fit a classifier to a table.",
 )
 def fit(
+    context: typer.Context,
     data: Data,
     target: Annotated[str, typer.Option(metavar="COL", help="The column of classes.")],
     out: Annotated[
@@ -68,10 +72,13 @@ def fit(
     ] = None,
     test_size: Annotated[
         float | None,
-        typer.Option(help="Share of rows held out, by class; 0 for none. (default 0.2)"),
+        typer.Option(
+            metavar="0.2", help="Share of rows held out, by class; 0 for none. (default 0.2)"
+        ),
     ] = None,
-    c: Annotated[
-        float | None, typer.Option("--C", help="Inverse strength of the penalty. (default 1)")
+    C: Annotated[
+        float | None,
+        typer.Option("--C", metavar="1.0", help="Inverse strength of the penalty. (default 1)"),
     ] = None,
     cv: Annotated[
         bool, typer.Option("--cv", help="Choose C by the log-loss of rows left out, in five folds.")
@@ -81,6 +88,27 @@ def fit(
         str | None,
         typer.Option(metavar="64,64", help="Fit a perceptron with hidden layers of these sizes."),
     ] = None,
+    alpha: Annotated[
+        float | None,
+        typer.Option(metavar="0.1", help="The perceptron's L2 penalty. (default 0.1)"),
+    ] = None,
+    dropout: Annotated[
+        float | None,
+        typer.Option(
+            metavar="0.2", help="Share of hidden units left out of each step. (default 0)"
+        ),
+    ] = None,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, metavar="N", help="Most visits to every row. (default 200)"),
+    ] = None,
+    no_early_stopping: Annotated[
+        bool,
+        typer.Option(
+            "--no-early-stopping",
+            help="Set no rows aside; train until the loss on the rows fitted on is flat.",
+        ),
+    ] = False,
     categorical: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="Columns that are categories.")
     ] = None,
@@ -108,47 +136,30 @@ def fit(
     encoding: Encoding = "utf-8",
     decimal: Decimal = ".",
     no_standardize: Annotated[
-        bool, typer.Option("--no-standardize", help="Penalise numbers on their own scale.")
+        bool, typer.Option("--no-standardize", help="Take numbers on their own scale.")
     ] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Most threads to use.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Decides what is drawn at random.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Most threads to use.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="N", help="Decides what is drawn at random.")
+    ] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print errors only.")] = False,
     json: Json = False,
 ) -> None:
     """Fit a classifier to a table, and say how good it is on rows that it has not seen."""
     from backpass.cli.fit import run
 
-    run(
-        FitRequest.checked(
-            data=data,
-            target=target,
-            out=out,
-            report=report,
-            test=test,
-            test_size=test_size,
-            C=c,
-            cv=cv,
-            mle=mle,
-            hidden=hidden,
-            categorical=categorical,
-            drop=drop,
-            weight=weight,
-            class_weight=class_weight,
-            missing=missing,
-            missing_values=missing_values,
-            encoding=encoding,
-            decimal=decimal,
-            standardize=not no_standardize,
-            threads=threads,
-            seed=seed,
-            quiet=quiet,
-            json=json,
-        )
-    )
+    run(FitRequest.checked(**context.params))
 
 
 @app.command(
-    epilog="Example: backpass predict adult.safetensors new.csv --proba --id name --out p.csv",
+    epilog=examples(
+        "backpass predict adult.safetensors new.csv",
+        "backpass predict adult.safetensors new.csv --proba --id name --out predicted.csv",
+        "backpass predict adult.safetensors new.parquet --out predicted.parquet",
+    ),
+    short_help="Predict the class of every row of a table.",
 )
 def predict(
     model: Model,
@@ -160,28 +171,32 @@ def predict(
     id: Annotated[
         list[str] | None, typer.Option("--id", metavar="A,B", help="Columns to copy through.")
     ] = None,
+    missing_values: FitsMarkers = None,
     encoding: Encoding = "utf-8",
     decimal: Decimal = ".",
 ) -> None:
     """Predict the class of every row of a table, in its order; columns are matched by name."""
     from backpass.cli.predict import run
-    from backpass.cli.request import names
 
     if out is not None and out.suffix not in (".csv", ".parquet"):
         raise typer.BadParameter(f"--out {out}: name a .csv or a .parquet file")
     if out is not None and out.exists() and data.exists() and out.samefile(data):
         raise typer.BadParameter(f"--out {out} is DATA itself; name another file")
-    run(model, data, out, proba, names(id), encoding, decimal)
+    run(model, data, out, proba, names(id), markers(missing_values), encoding, decimal)
 
 
-@app.command(epilog="Example: backpass evaluate adult.safetensors adult-test.csv")
+@app.command(
+    epilog=examples(
+        "backpass evaluate adult.safetensors adult-test.csv",
+        "backpass evaluate adult.safetensors survey.csv --target earns --json",
+    ),
+    short_help="Measure a saved model on a table with known classes.",
+)
 def evaluate(
     model: Model,
     data: Data,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="COL", help="The column of classes, if it is not the fit's."),
-    ] = None,
+    target: FitsTarget = None,
+    missing_values: FitsMarkers = None,
     encoding: Encoding = "utf-8",
     decimal: Decimal = ".",
     json: Json = False,
@@ -189,10 +204,13 @@ def evaluate(
     """Measure a saved model on a table with known classes."""
     from backpass.cli.evaluate import run
 
-    run(model, data, target, encoding, decimal, json)
+    run(model, data, target, markers(missing_values), encoding, decimal, json)
 
 
-@app.command(epilog="Example: backpass show adult.safetensors")
+@app.command(
+    epilog=examples("backpass show adult.safetensors"),
+    short_help="Print a saved model: its coefficient table, or its layers.",
+)
 def show(model: Model) -> None:
     """Print a saved model: its coefficient table, or its layers."""
     from backpass.cli.show import run
@@ -200,7 +218,13 @@ def show(model: Model) -> None:
     run(model)
 
 
-@app.command(epilog="Example: backpass trace adult.safetensors adult.csv --row 7 --html row7.html")
+@app.command(
+    epilog=examples(
+        "backpass trace adult.safetensors adult.csv --row 7 --html row7.html",
+        "backpass trace adult.safetensors adult.csv --row 7 --rows 1,2 --html rows.html",
+    ),
+    short_help="Draw every z and δ of a saved model on a row.",
+)
 def trace(
     model: Model,
     data: Data,
@@ -209,13 +233,9 @@ def trace(
     rows: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="Rows to compare it with.")
     ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="COL", help="The column of classes, if it is not the fit's."),
-    ] = None,
+    target: FitsTarget = None,
 ) -> None:
     """Draw every z and δ of a saved model on a row: the gradient, term by term, as one page."""
-    from backpass.cli.request import names
     from backpass.cli.trace import run
 
     try:
@@ -225,7 +245,10 @@ def trace(
     run(model, data, target, row, others, html)
 
 
-@app.command(epilog="Example: backpass export adult.safetensors --onnx adult.onnx")
+@app.command(
+    epilog=examples("backpass export adult.safetensors --onnx adult.onnx"),
+    short_help="Write a saved model for other programs to run.",
+)
 def export(
     model: Model,
     onnx: Annotated[Path, typer.Option(metavar="M.onnx", help="Write the ONNX file here.")],
@@ -236,7 +259,10 @@ def export(
     run(model, onnx)
 
 
-@app.command()
+@app.command(
+    epilog=examples("backpass demo"),
+    short_help="Fit a small real data set that comes with backpass.",
+)
 def demo() -> None:
     """Fit a small real data set that comes with backpass; leaves nothing behind."""
     from backpass.cli.demo import run

@@ -34,14 +34,22 @@ class Tried:
 
 
 def choose(
-    made: Callable[[], Any], table: StoredTable, seed: int, path: Path
+    made: Callable[[], Any],
+    table: StoredTable,
+    seed: int,
+    path: Path,
+    on_turn: Callable[[str], object],
 ) -> tuple[float, list[Tried]]:
-    """Return the strength of least log-loss, and what was tried. made: makes the estimator."""
+    """Return the strength of least log-loss, and what was tried.
+
+    made: makes the estimator. on_turn: told in words which fit is next.
+    """
     losses = np.empty((N_FOLDS, len(STRENGTHS)))
     for place in range(N_FOLDS):
         kept, left_out = fold(table, place, N_FOLDS, seed)
         data, model = Dataset(None, kept, {}), made().set_params(warm_start=True)
         for turn, C in enumerate(STRENGTHS):
+            on_turn(f"fold {place + 1} of {N_FOLDS}, C = {C:.3g}")
             model.set_params(C=C)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # the fit that is kept says what there is to say

@@ -9,17 +9,24 @@ import numpy as np
 
 from backpass.cli import saved, words
 from backpass.cli.measuring import measured
+from backpass.cli.progress import watching
 from backpass.cli.rows import TextForm, read_rows
-from backpass.cli.terminal import reading, results, warn
+from backpass.cli.terminal import results, warn
 from backpass.modelfile import FitRecord
 
 
 def run(
-    model_path: Path, data: Path, target: str | None, encoding: str, decimal: str, as_json: bool
+    model_path: Path,
+    data: Path,
+    target: str | None,
+    missing_values: tuple[str, ...] | None,
+    encoding: str,
+    decimal: str,
+    as_json: bool,
 ) -> None:
     """Print the model's measures beside the trivial model's, or one JSON object."""
     notes: list[str] = []
-    with reading(f"measuring on {data.name}", silent=as_json) as told:
+    with watching(f"measuring on {data.name}", silent=as_json) as meter:
         model = saved.open_model(model_path)
         record: FitRecord | None = getattr(model, "fit_record_", None)
         column = saved.target_column(model, model_path, target)
@@ -29,9 +36,9 @@ def run(
             TextForm(encoding, decimal),
             notes,
             weight=None if record is None else record.weight,
-            missing_values=saved.missing_values(model),
+            missing_values=saved.missing_values(model, missing_values),
             kinds=saved.kinds(model),
-            on_rows=told,
+            on_rows=meter.rows,
         )
         shares = None if record is None else np.array(record.class_totals)
         tally, trivial_tally = measured(model, rows, shares, notes, data)

@@ -7,31 +7,27 @@ import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from backpass.cli import report, words
+from backpass.cli import perceptron, report, words
 from backpass.cli.account import Fit, as_document, describe
 from backpass.cli.choosing import Tried, choose
 from backpass.cli.measuring import measured
+from backpass.cli.progress import Meter, watching
 from backpass.cli.report import fingerprint
 from backpass.cli.request import FitRequest
 from backpass.cli.rows import TextForm, read_rows
-from backpass.cli.terminal import (
-    at_most_threads,
-    collected_warnings,
-    progress,
-    reading,
-    warn,
-)
+from backpass.cli.terminal import at_most_threads, collected_warnings, warn
 from backpass.data.cells import MISSING_VALUES
 from backpass.data.dataset import Dataset
 from backpass.data.errors import DataError
 from backpass.data.stored import StoredTable
-from backpass.microscope import Recorder
 from backpass.modelfile import FitRecord, save
-from backpass.streaming import hold_out, prepare
+from backpass.streaming import hold_out
+from backpass.watch import told
+
+if TYPE_CHECKING:
+    from backpass.microscope import Recorder
 
 
 def run(request: FitRequest) -> None:
@@ -60,11 +56,12 @@ def fit(request: FitRequest) -> Fit:
     notes: list[str] = []
     rows, held_out = _read(request, notes, silent)
     try:
-        with progress(f"fitting {rows.n_rows:,} rows", silent), collected_warnings(notes):
-            model, recorder, tried = _fitted(request, rows)
+        doing = f"fitting {words.counted(rows.n_rows, 'row')}"
+        with watching(doing, silent) as meter, collected_warnings(notes), told(meter.moment):
+            model, recorder, tried = _fitted(request, rows, meter, notes)
     except DataError as error:
         raise error.in_file(request.data) from None
-    with progress("measuring", silent):
+    with watching("measuring", silent):
         train, _ = measured(model, rows, None, [], request.data)
         lost = rows.n_rows - train.n_rows
         if lost:  # the fit has left them out by itself
@@ -113,21 +110,21 @@ def _read(
         "categorical": request.categorical,
         "missing_values": request.missing_values,
     }
-    with reading(f"reading {request.data.name}", silent) as told:
+    with watching(f"reading {request.data.name}", silent) as meter:
         rows = read_rows(
             request.data,
             request.target,
             form,
             notes,
             drop=request.drop,
-            on_rows=told,
+            on_rows=meter.rows,
             **common,
         )
     if request.test is not None:
         kinds = {column.name: column.kind for column in rows.columns}
-        with reading(f"reading {request.test.name}", silent) as told:
+        with watching(f"reading {request.test.name}", silent) as meter:
             held_out = read_rows(
-                request.test, request.target, form, notes, kinds=kinds, on_rows=told, **common
+                request.test, request.target, form, notes, kinds=kinds, on_rows=meter.rows, **common
             )
         return rows, held_out
     if request.test_size == 0.0 or rows.n_rows < 2:
@@ -139,40 +136,25 @@ def _read(
     return kept, held_out
 
 
-def _fitted(request: FitRequest, rows: StoredTable) -> tuple[Any, Recorder | None, Sequence[Tried]]:
+def _fitted(
+    request: FitRequest, rows: StoredTable, meter: Meter, notes: list[str]
+) -> tuple[Any, Recorder | None, Sequence[Tried]]:
     """Fit the model that was asked for; with what is to be said of its training and choice."""
+    if request.hidden is not None:
+        return *perceptron.fitted(request, rows, meter, notes), ()
     from sklearn.base import clone
 
-    from backpass.estimators import LogisticRegression, MLPClassifier
+    from backpass.estimators import LogisticRegression
 
-    if request.hidden is None:
-        model = LogisticRegression(
-            C=1.0 if request.C is None else request.C,
-            standardize=request.standardize,
-            class_weight=request.class_weight,
-            missing=request.missing,
-        )
-        tried: list[Tried] = []
-        if request.cv:
-            C, tried = choose(lambda: clone(model), rows, request.seed, request.data)
-            model.set_params(C=C)
-        return model.fit(Dataset(None, rows, {})), None, tried
-    # A perceptron's steps depend on its inputs' units, so here the encoding itself standardises.
-    # They take rows in any order, so these are written out.
-    given = prepare(rows, request.missing or "indicator", None, request.standardize)
-    labels = given.classes[given.y[:]]
-    array = given.stored.written_out()
-    recorder = None if request.report is None else Recorder(array, labels)
-    network = MLPClassifier(
-        request.hidden,
+    model = LogisticRegression(
+        C=1.0 if request.C is None else request.C,
+        standardize=request.standardize,
         class_weight=request.class_weight,
-        random_state=request.seed,
-        alpha=1e-4 if request.C is None else 1.0 / request.C,
-        callbacks=() if recorder is None else (recorder,),
+        missing=request.missing,
     )
-    weight = None if given.weight is None else given.weight[:]
-    network.fit(array, labels, sample_weight=weight)
-    network.encoding_ = given.encoding
-    network.n_features_in_ = len(rows.columns)
-    network.feature_names_in_ = np.array(rows.names, dtype=object)
-    return network, recorder, ()
+    tried: list[Tried] = []
+    if request.cv:
+        C, tried = choose(lambda: clone(model), rows, request.seed, request.data, meter.stage)
+        meter.stage(f"C = {C:g}")
+        model.set_params(C=C)
+    return model.fit(Dataset(None, rows, {})), None, tried

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from backpass.cli import saved
 from backpass.cli.measuring import as_input
-from backpass.cli.terminal import reading
+from backpass.cli.progress import watching
 from backpass.data.atomic import written_beside
 from backpass.data.csv import refuse_absent
 from backpass.data.errors import DataError
@@ -32,20 +32,21 @@ def run(
     out: Path | None,
     proba: bool,
     ids: Sequence[str],
+    missing_values: tuple[str, ...] | None,
     encoding: str,
     decimal: str,
 ) -> None:
     """Write predictions in the order of the rows, to a file or as csv to stdout."""
     model = saved.open_model(model_path)
-    form = Reading(saved.missing_values(model), encoding, decimal)
+    form = Reading(saved.missing_values(model, missing_values), encoding, decimal)
     tables = _predicted(model, find_files(data), form, proba, ids)
-    with reading(f"predicting {data.name}", silent=out is None) as told:
+    with watching(f"predicting {data.name}", silent=out is None and sys.stdout.isatty()) as meter:
         if out is None:
             sys.stdout.flush()
-            _write_all(tables, sys.stdout.buffer, "csv", told)
+            _write_all(tables, sys.stdout.buffer, "csv", meter.rows)
             return
         with written_beside(out) as beside:
-            n_rows = _write_all(tables, beside, out.suffix.lstrip("."), told)
+            n_rows = _write_all(tables, beside, out.suffix.lstrip("."), meter.rows)
     print(f"{n_rows:,} predictions written to {out}", file=sys.stderr)
 
 

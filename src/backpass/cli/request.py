@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,10 @@ class FitRequest:
     C: float | None = None
     cv: bool = False
     hidden: tuple[int, ...] | None = None
+    alpha: float = 0.1
+    dropout: float = 0.0
+    epochs: int = 200
+    early_stopping: bool = True
     categorical: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     weight: str | None = None
@@ -46,19 +50,31 @@ class FitRequest:
         mle: bool,
         hidden: str | None,
         missing_values: str | None,
+        no_early_stopping: bool,
+        no_standardize: bool,
         **options: Any,
     ) -> FitRequest:
-        """Build a request from what was typed; typer.BadParameter says what contradicts what."""
+        """Build a request from what was typed; typer.BadParameter says what contradicts what.
+
+        Options that are None were not typed, and have the defaults above.
+        """
         options["categorical"] = names(options["categorical"])
         options["drop"] = names(options["drop"])
-        if missing_values is not None:
-            options["missing_values"] = tuple(missing_values.split(","))
-        _refuse_contradictions(options, test_size, mle, hidden)
+        options["early_stopping"] = not no_early_stopping
+        for problem in _contradictions(options, test_size, mle, hidden):
+            raise typer.BadParameter(problem)
+        options["missing_values"] = markers(missing_values)
+        options |= {"test_size": test_size, "standardize": not no_standardize}
         if mle:
             options["C"] = math.inf
-        if test_size is not None:
-            options["test_size"] = test_size
-        return cls(hidden=None if hidden is None else _sizes(hidden), **options)
+        if hidden is not None:
+            options["hidden"] = _sizes(hidden)
+        return cls(**{name: value for name, value in options.items() if value is not None})
+
+
+def markers(text: str | None) -> tuple[str, ...] | None:
+    """Split `?,NA` into the markers of missing values; None where nothing was typed."""
+    return None if text is None else tuple(text.split(","))
 
 
 def names(given: Sequence[str] | None) -> tuple[str, ...]:
@@ -67,42 +83,59 @@ def names(given: Sequence[str] | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for name in split if name))
 
 
-def _refuse_contradictions(
+def _contradictions(
     options: dict[str, Any], test_size: float | None, mle: bool, hidden: str | None
-) -> None:
-    target, weight, out = options["target"], options["weight"], options["out"]
-    if mle and options["C"] is not None:
-        raise typer.BadParameter("--mle is the fit without penalty, so it takes no --C")
+) -> Iterator[str]:
+    """Say what is wrong with a value, or with two options together."""
+    C, target, weight = options["C"], options["target"], options["weight"]
+    yield from _wrong_values(options, test_size)
+    if mle and C is not None:
+        yield "--mle is the fit without penalty, so it takes no --C"
     if mle and hidden is not None:
-        raise typer.BadParameter("--mle is for the model without --hidden layers")
-    if options["cv"] and (mle or hidden is not None or options["C"] is not None):
-        raise typer.BadParameter("--cv chooses C, so it goes with no --C, --mle or --hidden")
-    if options["C"] is not None and not options["C"] > 0.0:
-        raise typer.BadParameter(f"--C {options['C']:g}: it is a number above 0")
-    if test_size is not None and not 0.0 <= test_size < 1.0:
-        raise typer.BadParameter(f"--test-size {test_size:g}: it is a share, from 0 to below 1")
+        yield "--mle is for the model without --hidden layers"
+    if options["cv"] and (mle or hidden is not None or C is not None):
+        yield "--cv chooses C, so it goes with no --C, --mle or --hidden"
+    if hidden is not None and C is not None:
+        yield "--C is the penalty of the model without --hidden layers; theirs is --alpha"
+    for name in _OF_HIDDEN:
+        if hidden is None and options[name] not in (None, True):
+            flag = "no-early-stopping" if name == "early_stopping" else name
+            yield f"--{flag} is for a perceptron; name its layers with --hidden 64,64"
     if test_size and options["test"] is not None:
-        raise typer.BadParameter("--test FILE and --test-size are two ways to the same; choose one")
+        yield "--test FILE and --test-size are two ways to the same; choose one"
     if options["quiet"] and options["json"]:
-        raise typer.BadParameter("--quiet prints nothing and --json prints an object; choose one")
-    if options["missing"] not in (None, "indicator", "drop", "raise"):
-        raise typer.BadParameter(f"--missing {options['missing']}: indicator, drop or raise")
-    if options["decimal"] not in (".", ","):
-        raise typer.BadParameter(f"--decimal {options['decimal']}: it is . or ,")
-    if options["class_weight"] not in (None, "balanced"):
-        raise typer.BadParameter(
-            f"--class-weight {options['class_weight']}: only balanced is known"
-        )
+        yield "--quiet prints nothing and --json prints an object; choose one"
     for name, column in (("--target", target), ("--weight", weight)):
         if column is not None and column in options["drop"]:
-            raise typer.BadParameter(f"'{column}' is both {name} and in --drop")
+            yield f"'{column}' is both {name} and in --drop"
     if weight == target:
-        raise typer.BadParameter(f"'{target}' is both --target and --weight")
-    report = options["report"]
+        yield f"'{target}' is both --target and --weight"
+
+
+_OF_HIDDEN = ("alpha", "dropout", "epochs", "early_stopping")
+
+
+def _wrong_values(options: dict[str, Any], test_size: float | None) -> Iterator[str]:
+    C, alpha, dropout = options["C"], options["alpha"], options["dropout"]
+    if C is not None and not C > 0.0:
+        yield f"--C {C:g}: it is a number above 0"
+    if alpha is not None and not 0.0 <= alpha < math.inf:
+        yield f"--alpha {alpha:g}: it is a number, 0 or more"
+    if dropout is not None and not 0.0 <= dropout < 1.0:
+        yield f"--dropout {dropout:g}: it is a share, from 0 to below 1"
+    if test_size is not None and not 0.0 <= test_size < 1.0:
+        yield f"--test-size {test_size:g}: it is a share, from 0 to below 1"
+    if options["missing"] not in (None, "indicator", "drop", "raise"):
+        yield f"--missing {options['missing']}: indicator, drop or raise"
+    if options["decimal"] not in (".", ","):
+        yield f"--decimal {options['decimal']}: it is . or ,"
+    if options["class_weight"] not in (None, "balanced"):
+        yield f"--class-weight {options['class_weight']}: only balanced is known"
+    report, out = options["report"], options["out"]
     if report is not None and report.suffix not in (".html", ".htm"):
-        raise typer.BadParameter(f"--report {report}: a report ends in .html")
+        yield f"--report {report}: a report ends in .html"
     if out is not None and out.suffix != ".safetensors":
-        raise typer.BadParameter(f"--out {out}: a model file ends in .safetensors")
+        yield f"--out {out}: a model file ends in .safetensors"
 
 
 def _sizes(text: str) -> tuple[int, ...]:

@@ -27,8 +27,10 @@ def kinds(model: Any) -> dict[str, Kind]:
     return dict.fromkeys(map(str, model.feature_names_in_), "number")
 
 
-def missing_values(model: Any) -> tuple[str, ...]:
-    """Return the markers of missing values of the file that a model was fitted on."""
+def missing_values(model: Any, given: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """Return the markers of missing values: those given, or those of the file of the fit."""
+    if given is not None:
+        return given
     record = getattr(model, "fit_record_", None)
     return MISSING_VALUES if record is None else record.missing_values
 

@@ -1,14 +1,13 @@
-"""The terminal: where results, progress and warnings go, and what the process cost."""
+"""The terminal: where results and warnings go, and what the process cost."""
 
 from __future__ import annotations
 
 import os
 import resource
 import sys
-import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.console import Console
 
@@ -18,32 +17,6 @@ _PIPED_WIDTH = 160  # nothing is cut to fit where no window is; longer lines are
 def results() -> Console:
     """Return a console on stdout: with colours on a terminal, plain when piped."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else _PIPED_WIDTH)
-
-
-def progress(doing: str, silent: bool = False) -> AbstractContextManager[object]:
-    """Show what is being done on stderr while it is, if that is a terminal."""
-    if silent or not sys.stderr.isatty():
-        return nullcontext()
-    return Console(stderr=True).status(doing)
-
-
-@contextmanager
-def reading(what: str, silent: bool = False) -> Iterator[Callable[[int], None]]:
-    """Show rows and rows a second on stderr while rows are read, if that is a terminal.
-
-    Gives what is to be told the number of rows read so far.
-    """
-    if silent or not sys.stderr.isatty():
-        yield lambda count: None
-        return
-    started = time.perf_counter()
-    with Console(stderr=True).status(what) as status:
-
-        def tell(count: int) -> None:
-            rate = count / max(time.perf_counter() - started, 1e-9)
-            status.update(f"{what}: {count:,} rows, {rate:,.0f} a second")
-
-        yield tell
 
 
 @contextmanager

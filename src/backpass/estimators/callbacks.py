@@ -17,7 +17,8 @@ class EpochState:
 
     epoch : epochs done so far, counted from 1. theta : a copy, not writeable.
     loss : mean loss over the epoch, penalty included, as in `loss_curve_`.
-    validation_score : accuracy on the rows set aside, None without early stopping.
+    validation_score : on the rows set aside, their accuracy, or minus their mean loss with
+        early_stopping="log_loss"; None without early stopping.
     learning_rate : the rate that the next epoch starts with. network : the network θ belongs to.
     """
 

@@ -9,6 +9,7 @@ from backpass.bordered import BorderedFactor
 from backpass.factor import Factor
 from backpass.linear_objective import Evaluation, LinearObjective
 from backpass.solvers.certificate import EPS, duality_gap, self_concordance_gap
+from backpass.watch import Moment, tell
 
 Vector = NDArray[np.float64]
 SMALL_DECREMENT = 1e-6  # at C=inf: no estimate is then off by more than 1e-6 of its standard error
@@ -98,5 +99,6 @@ class Certifier:
         within = min(bound, self.value) if self.finite else bound
         self.reached = bool(within <= self.target and (self.finite or decrement <= SMALL_DECREMENT))
         self.history.append((self.objective.passes, self.gap))
+        tell(Moment(self.objective.passes, self.objective.rows.n_rows, self.value, self.gap))
         if self.verbose:
             print(f"objective {self.value:.9g}, gap at most {self.gap:.3g}, want {self.target:.3g}")

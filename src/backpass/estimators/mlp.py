@@ -64,8 +64,9 @@ class MLPClassifier(StackAttributes, NetworkClassifier):
         scikit-learn.
     max_iter : most epochs, or most steps of lbfgs.
     shuffle : a new order of rows in every epoch.
-    early_stopping : set validation_fraction of the rows aside, stop by the accuracy on them, and
-        keep the best θ.
+    early_stopping : True sets validation_fraction of the rows aside, stops by the accuracy on
+        them, and keeps the best θ; "log_loss" does so by their mean loss, which goes on telling
+        epochs apart where accuracy does not, and where probabilities become too sure.
     n_iter_no_change, tol : training ends when the mean loss (or the validation score) has not
         improved by tol for more than n_iter_no_change epochs.
     warm_start : go on from the last fit's θ.
@@ -114,7 +115,7 @@ class MLPClassifier(StackAttributes, NetworkClassifier):
         epsilon: float = 1e-8,
         max_iter: int = 200,
         shuffle: bool = True,
-        early_stopping: bool = False,
+        early_stopping: bool | str = False,
         validation_fraction: float = 0.1,
         n_iter_no_change: float = 10,
         tol: float = 1e-4,
@@ -281,7 +282,8 @@ class MLPClassifier(StackAttributes, NetworkClassifier):
             rows, held_out = set_aside(
                 rows, self.validation_fraction, run.seed, stratify=not multilabel
             )
-            score = scorer(self.network_, held_out, multilabel)
+            by = "accuracy" if self.early_stopping is True else str(self.early_stopping)
+            score = scorer(self.network_, held_out, multilabel, by)
         done = train_by_batches(self, self.network_, rows, run, int(self.max_iter), score)
         if score is not None and run.best_theta is not None:
             run.theta[...] = run.best_theta

@@ -52,6 +52,11 @@ def check_parameters(model: Any) -> None:
             raise ValueError(f"{name} is {value!r}; it is a number in {edges}.")
     if not isinstance(model.max_iter, Integral) or model.max_iter < 1:
         raise ValueError(f"max_iter is {model.max_iter!r}; it is a whole number, 1 or more.")
+    if str(model.early_stopping) not in ("False", "True", "log_loss"):
+        raise ValueError(
+            f"early_stopping is {model.early_stopping!r}; it is False, True (by accuracy) or "
+            "'log_loss'."
+        )
     batch = model.batch_size
     if batch != "auto" and (not isinstance(batch, Integral) or batch < 1):
         raise ValueError(f"batch_size is {batch!r}; it is 'auto' or a whole number, 1 or more.")

@@ -113,9 +113,17 @@ def set_aside(rows: Rows, fraction: float, seed: int, stratify: bool) -> tuple[R
     return rows.take(kept), rows.take(held)
 
 
-def scorer(network: Network, rows: Rows, multilabel: bool) -> Score:
-    """Return θ -> weighted accuracy on rows (multilabel: the share with every label right)."""
+def scorer(network: Network, rows: Rows, multilabel: bool, by: str) -> Score:
+    """Return θ -> a number on rows, the higher the better. by: "accuracy" or "log_loss".
+
+    "accuracy" is weighted (multilabel: the share with every label right); "log_loss" gives minus
+    the mean loss, which goes on telling epochs apart where every row is right.
+    """
     asked = logit_network(network)
+    total = float(len(rows.X) if rows.weight is None else rows.weight.sum())
+
+    def minus_loss(theta: Vector) -> float:
+        return -network.cost(theta, rows.X, rows.y, rows.weight) / total
 
     def accuracy(theta: Vector) -> float:
         values = asked.forward(theta, rows.X)
@@ -126,7 +134,7 @@ def scorer(network: Network, rows: Rows, multilabel: bool) -> Score:
             right = log_distribution(values, asked).argmax(axis=1) == rows.y
         return float(np.average(right, weights=rows.weight))
 
-    return accuracy
+    return minus_loss if by == "log_loss" else accuracy
 
 
 def _batch_size(wanted: int | str, n_rows: int) -> int:
