@@ -74,7 +74,7 @@ def test_fit_prints_what_it_found_in_plain_text_when_piped(run):
     assert float(accuracy[1]) > 0.95 and float(accuracy[2]) < 0.5
     assert re.search(r"bill_length_mm +Adelie +-\S+ +-\S+", out)
     assert re.search(r"objective +\S+, within \S+ of the minimum, proven", out)
-    assert re.search(r"passes .*\n.*cost +\S+ s, peak memory \d+ MB", out)
+    assert re.search(r"passes .*\n.*time +\S+ s, peak memory \d+ MB", out)
 
 
 def test_fit_as_json_holds_what_the_text_holds(run, tmp_path):
@@ -95,6 +95,60 @@ def test_fit_as_json_holds_what_the_text_holds(run, tmp_path):
     assert first["name"] == "island=Biscoe" and first["class"] == "Adelie"
     assert first["value"] == model.coef_[0, 0]
     assert first["per_deviation"] == pytest.approx(model.coef_[0, 0] * model.encoding_.scales[0])
+
+
+def numbers_in(document):
+    """Collect the numbers of a JSON document: its values, its lengths, and those inside words."""
+    if isinstance(document, dict | list):
+        parts = document.values() if isinstance(document, dict) else document
+        found = [float(len(document))]
+        if isinstance(document, dict):
+            found += [x for name in document for x in numbers_in(name)]
+        return found + [x for part in parts for x in numbers_in(part)]
+    if isinstance(document, str):
+        return [float(x) for x in re.findall(r"\d+(?:\.\d+)?", document)]
+    return [] if document is None else [float(document)]
+
+
+ASKED = {
+    "penalty": [],
+    "choice": ["--cv", "--categorical", "year"],
+    "likelihood": ["--mle", "--missing", "drop", "--drop", "island,bill_depth_mm,sex"],
+    "perceptron": ["--hidden", "8", "--dropout", "0.1", "--epochs", "7", "--no-standardize"],
+    "all rows": ["--test-size", "0"],
+}
+
+
+@pytest.mark.parametrize("asked", ASKED)
+def test_every_number_of_the_text_is_in_the_json(capsys, asked):
+    from backpass.cli.account import as_document, describe
+    from backpass.cli.fit import fit
+
+    seen = {}
+
+    def kept(request):
+        seen["fit"] = fit(request)
+        return seen["fit"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backpass.cli.fit.fit", kept)
+        assert main(["fit", PENGUINS, "--target", "species", *ASKED[asked]]) == 0
+    text = capsys.readouterr().out
+    describe(seen["fit"])
+    assert capsys.readouterr().out == text
+    known = np.array(numbers_in(json.loads(json.dumps(as_document(seen["fit"])))))
+    known = np.concatenate([known, np.abs(known), shares(seen["fit"])])
+    for word in re.findall(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?!\w)", text):
+        digits, _, power = word.replace(",", "").partition("e")
+        last = 10.0 ** (int(power or 0) - len(digits.partition(".")[2]))
+        distance = np.abs(known - float(f"{digits}e{power or 0}")).min()
+        assert distance <= 0.51 * last, word
+
+
+def shares(fitted):
+    """Return the classes' shares in per cent, which follow from their weights."""
+    weights = np.array(fitted.model.fit_record_.class_totals)
+    return 100.0 * weights / weights.sum()
 
 
 def test_fit_says_the_same_twice_and_another_seed_holds_out_others(run):
@@ -182,13 +236,16 @@ def test_a_perceptron_from_the_command_line(run, tmp_path):
     path = tmp_path / "m.safetensors"
     arguments = ("fit", PENGUINS, "--target", "species", "--hidden", "8,4", "--out", path)
     status, out, err = run(*arguments)
-    assert status == 0 and "perceptron, hidden layers [8, 4], on standardised numbers" in out
+    assert status == 0
+    assert "perceptron, hidden layers 8, 4, penalty alpha = 0.1, on standardised numbers" in out
     assert not err or err.startswith("backpass: warning: not converged")
     found = json.loads(run("evaluate", path, PENGUINS, "--json")[1])
     assert found["accuracy"] > 0.9
     assert "Linear(n_in=15, n_out=8, bias=True)" in run("show", path)[1]
     document = json.loads(run(*arguments, "--json")[1])
     assert document["coefficients"] is None and document["gap"] is None
+    best = document["best_epoch"]
+    assert f"{number(document['loss'])} per row in epoch {best} on validation rows" in out
 
 
 def test_maximum_likelihood_reproduces_the_published_titanic_table(run):
@@ -270,6 +327,14 @@ USAGE = {
     "both": (["fit", "x.csv", "--target", "y", "--mle", "--C", "2"], "so it takes no --C"),
     "hidden": (["fit", "x.csv", "--target", "y", "--hidden", "3,x"], "whole numbers above 0"),
     "mle": (["fit", "x.csv", "--target", "y", "--hidden", "3", "--mle"], "without --hidden"),
+    "C and hidden": (
+        ["fit", "x", "--target", "y", "--hidden", "3", "--C", "2"],
+        "theirs is --alpha",
+    ),
+    "alpha": (["fit", "x", "--target", "y", "--hidden", "3", "--alpha", "-1"], "--alpha -1: it is"),
+    "epochs": (["fit", "x", "--target", "y", "--epochs", "9"], "--epochs is for a perceptron"),
+    "stopping": (["fit", "x", "--target", "y", "--no-early-stopping"], "name its layers with"),
+    "dropout": (["fit", "x", "--target", "y", "--hidden", "3", "--dropout", "1"], "to below 1"),
     "C": (["fit", "x.csv", "--target", "y", "--C", "-1"], "--C -1: it is a number above 0"),
     "cv": (["fit", "x.csv", "--target", "y", "--cv", "--C", "2"], "--cv chooses C, so it goes"),
     "nan": (["fit", "x.csv", "--target", "y", "--C", "nan"], "it is a number above 0"),

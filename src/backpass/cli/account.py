@@ -11,7 +11,7 @@ import numpy as np
 from backpass.cli import coefficients, words
 from backpass.cli.choosing import Tried
 from backpass.cli.request import FitRequest
-from backpass.cli.terminal import peak_memory_mb, results
+from backpass.cli.terminal import results
 from backpass.metrics import Scores
 from backpass.tallies import Tally
 
@@ -29,6 +29,7 @@ class Fit:
     trivial: Tally | None
     notes: list[str]
     seconds: float
+    peak_memory_mb: float
     fingerprint: str
     recorder: Any = None
     tried: Sequence[Tried] = ()
@@ -58,7 +59,13 @@ def describe(fitted: Fit) -> None:
         console.print()
         console.print(_influential(model))
     console.print()
-    console.print(words.facts(costs(fitted)))
+    console.print(words.facts([*outcome(fitted), _next(request)]))
+
+
+def _next(request: FitRequest) -> tuple[str, str]:
+    if request.out is None:
+        return "model file", "none; --out M.safetensors keeps the model"
+    return "model file", f"{request.out}; next: backpass show {request.out}"
 
 
 def facts(fitted: Fit) -> list[tuple[str, str]]:
@@ -103,7 +110,11 @@ def facts(fitted: Fit) -> list[tuple[str, str]]:
 def _model_words(request: FitRequest, model: Any) -> str:
     if request.hidden is not None:
         scale = "on standardised numbers" if request.standardize else "on the numbers as they are"
-        return f"perceptron, hidden layers {list(request.hidden)}, {scale}"
+        dropout = f", dropout {request.dropout:g}" if request.dropout else ""
+        layers = ", ".join(map(str, request.hidden))
+        return (
+            f"perceptron, hidden layers {layers}, penalty alpha = {model.alpha:g}{dropout}, {scale}"
+        )
     if np.isinf(model.C):
         return "logistic regression by maximum likelihood"
     scale = "on standardised columns" if request.standardize else "on the columns as they are"
@@ -128,7 +139,7 @@ def _influential(model: Any) -> Any:
     return words.columns([*heads, "coefficient", "per std. dev."], rows, left=1 + several)
 
 
-def costs(fitted: Fit) -> list[tuple[str, str]]:
+def outcome(fitted: Fit) -> list[tuple[str, str]]:
     """Say what was reached, and what it took."""
     model, request = fitted.model, fitted.request
     said = []
@@ -142,42 +153,82 @@ def costs(fitted: Fit) -> list[tuple[str, str]]:
         said.append(("objective", f"{words.number(model.objective_, 7)}, {proof}"))
         said.append(("passes", f"{model.passes_:.1f} over the rows"))
     else:
-        said.append(("loss", f"{words.number(model.loss_)} per row, after {model.n_iter_} epochs"))
-    said.append(("cost", f"{fitted.seconds:.1f} s, peak memory {peak_memory_mb():,.0f} MB"))
-    if request.out is None:
-        said.append(("model file", "none; --out M.safetensors keeps the model"))
-    else:
-        said.append(("model file", f"{request.out}; next: backpass show {request.out}"))
+        best, loss = best_epoch(model)
+        judged = model.validation_scores_ is not None
+        on = "validation rows, the least met, and kept" if judged else "the rows fitted on"
+        said.append(("loss", f"{words.number(loss)} per row in epoch {best} on {on}"))
+        said.append(("epochs", f"{model.n_iter_} over the rows"))
+    said.append(("time", f"{fitted.seconds:.1f} s, peak memory {fitted.peak_memory_mb:,.0f} MB"))
     return said
+
+
+def best_epoch(model: Any) -> tuple[int, float]:
+    """Return the epoch, from 1, whose θ a perceptron has kept, and the loss that speaks for it."""
+    if model.validation_scores_ is None:
+        return len(model.loss_curve_), float(model.loss_curve_[-1])
+    best = int(np.argmax(model.validation_scores_))
+    return best + 1, -float(model.validation_scores_[best])
 
 
 def as_document(fitted: Fit) -> dict[str, Any]:
     """Return everything that the tables say, for JSON."""
-    request, model = fitted.request, fitted.model
-    linear = request.hidden is None
+    request, model, encoding = fitted.request, fitted.model, fitted.model.encoding_
     train, test, trivial = fitted.scores
+    labels = [str(label) for label in model.classes_.tolist()]
     return {
+        "data": str(request.data),
+        "target": request.target,
+        "test_data": None if request.test is None else str(request.test),
         "n_rows": fitted.train.n_rows,
-        "n_features": len(model.encoding_.columns),
+        "n_features": len(encoding.columns),
+        "n_encoded": len(encoding.coef_names),
         "classes": model.classes_.tolist(),
-        "objective": model.objective_ if linear else None,
-        "gap": model.gap_ if linear else None,
-        "converged": model.converged_ if linear else None,
-        "passes": model.passes_ if linear else None,
+        "class_weights": dict(zip(labels, model.fit_record_.class_totals, strict=True)),
+        "estimator": _settings(request, model),
+        **_reached(request, model),
         "seconds": round(fitted.seconds, 3),
-        "peak_memory_mb": round(peak_memory_mb(), 1),
+        "peak_memory_mb": round(fitted.peak_memory_mb, 1),
         "train": train.to_document(),
         "test": None if test is None else test.to_document(),
         "trivial": None if trivial is None else trivial.to_document(),
-        "coefficients": [c.to_document() for c in coefficients.coefficients(model)]
-        if linear
-        else None,
-        "intercepts": model.intercept_.tolist() if linear else None,
         "cv": [asdict(one) for one in fitted.tried] or None,
-        "left_out": dict(model.encoding_.dropped),
+        "left_out": dict(encoding.dropped),
+        "missing": {c.name: c.n_missing for c in encoding.columns if c.n_missing},
+        "seed": request.seed,
+        "fingerprint": fitted.fingerprint,
         "warnings": fitted.notes,
         "model": None if request.out is None else str(request.out),
+        "report": None if request.report is None else str(request.report),
     }
+
+
+def _settings(request: FitRequest, model: Any) -> dict[str, Any]:
+    """Say which model was fitted; C is null for maximum likelihood, since JSON has no infinity."""
+    if request.hidden is None:
+        C = None if np.isinf(model.C) else model.C
+        return {"kind": "logistic regression", "C": C, "standardize": request.standardize}
+    names = ("alpha", "dropout", "epochs", "early_stopping", "standardize")
+    return {"kind": "perceptron", "hidden": list(request.hidden)} | {
+        name: getattr(request, name) for name in names
+    }
+
+
+def _reached(request: FitRequest, model: Any) -> dict[str, Any]:
+    """Return where the fit ended; a perceptron has no proven gap, a regression no epochs."""
+    if request.hidden is None:
+        return {
+            "objective": model.objective_,
+            "gap": model.gap_,
+            "converged": model.converged_,
+            "passes": model.passes_,
+            "coefficients": [c.to_document() for c in coefficients.coefficients(model)],
+            "intercepts": model.intercept_.tolist(),
+        }
+    best, loss = best_epoch(model)
+    nothing = dict.fromkeys(
+        ("objective", "gap", "converged", "passes", "coefficients", "intercepts")
+    )
+    return nothing | {"loss": loss, "epochs": model.n_iter_, "best_epoch": best}
 
 
 def _cut(parts: list[str], most: int) -> str:

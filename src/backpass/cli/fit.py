@@ -17,7 +17,7 @@ from backpass.cli.progress import Meter, watching
 from backpass.cli.report import fingerprint
 from backpass.cli.request import FitRequest
 from backpass.cli.rows import TextForm, read_rows
-from backpass.cli.terminal import at_most_threads, collected_warnings, warn
+from backpass.cli.terminal import at_most_threads, collected_warnings, peak_memory_mb, warn
 from backpass.data.cells import MISSING_VALUES
 from backpass.data.dataset import Dataset
 from backpass.data.errors import DataError
@@ -85,7 +85,7 @@ def fit(request: FitRequest) -> Fit:
         None if test_scores is None else test_scores.to_document(),
     )
     seconds = time.perf_counter() - started
-    said = (notes, seconds, fingerprint(rows), recorder, tried)
+    said = (notes, seconds, peak_memory_mb(), fingerprint(rows), recorder, tried)
     return Fit(request, model, train, test, trivial, *said)
 
 

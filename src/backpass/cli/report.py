@@ -41,7 +41,7 @@ def write(fitted: account.Fit) -> None:
     story = Story(
         title=f"{request.data.name} → {request.target}",
         facts=[*account.facts(fitted), *_provenance(fitted)],
-        costs=account.costs(fitted),
+        outcome=account.outcome(fitted),
         warnings=fitted.notes,
         classes=[str(label) for label in model.classes_.tolist()],
         tally=tally,

@@ -109,7 +109,7 @@ def _sections(story: Story) -> Iterable[str]:
         heads = ["column", "what became of it"]
         columns = _table(heads, story.columns, "words", most=len(story.columns))
         yield f"<section><h2>Columns</h2>{columns}</section>\n"
-    yield f"<section><h2>What it took</h2>{_facts(story.costs)}</section>\n"
+    yield f"<section><h2>What was reached</h2>{_facts(story.outcome)}</section>\n"
 
 
 def _facts(pairs: Sequence[tuple[str, str]]) -> str:

@@ -11,7 +11,7 @@ from backpass.tallies import Tally
 
 @dataclass(frozen=True)
 class Story:
-    """Everything on the page. facts, costs: pairs of name and words, in order.
+    """Everything on the page. facts, outcome: pairs of name and words, in order.
 
     tally: of the held-out rows, or where none were held out of the rows fitted on (`measured_on`).
     measures: (name, tally) side by side. coefficients: dicts with name, of, value, per_deviation,
@@ -20,7 +20,7 @@ class Story:
 
     title: str
     facts: Sequence[tuple[str, str]]
-    costs: Sequence[tuple[str, str]]
+    outcome: Sequence[tuple[str, str]]
     warnings: Sequence[str]
     classes: Sequence[str]
     tally: Tally
