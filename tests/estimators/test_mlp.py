@@ -248,7 +248,7 @@ def test_early_stopping_keeps_the_best_theta():
 
 def test_early_stopping_by_log_loss_goes_on_where_all_rows_are_right():
     X, y = digits(2)  # told apart by accuracy after a few epochs
-    common = {"validation_fraction": 0.25, "n_iter_no_change": 5, "random_state": 0}
+    common = {"validation_fraction": 0.25, "random_state": 0, "learning_rate_init": 0.01}
     by_accuracy, by_loss = (
         bp.MLPClassifier((8,), early_stopping=judge, max_iter=150, **common).fit(X, y)
         for judge in (True, "log_loss")
