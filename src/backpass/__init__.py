@@ -21,6 +21,7 @@ _HOMES = {
     "backpass.inference": "CollinearityWarning SeparationWarning",
     "backpass.microscope": "Recorder",
     "backpass.data.dataset": "ingest open_dataset",
+    "backpass.data.errors": "DataError DataWarning",
     "backpass.modelfile": "ModelFileError load save",
     "backpass.export": "to_onnx",
 }
@@ -45,6 +46,7 @@ def __dir__() -> list[str]:
 if TYPE_CHECKING:  # for type checkers and editors, which do not run __getattr__
     from backpass.check import DerivativeError, check_layer, check_network
     from backpass.data.dataset import ingest, open_dataset
+    from backpass.data.errors import DataError, DataWarning
     from backpass.estimators import LogisticRegression, MLPClassifier
     from backpass.export import to_onnx
     from backpass.inference import CollinearityWarning, SeparationWarning

@@ -78,9 +78,32 @@ FAILS = [
     (
         "no header",
         ROWS,
-        "has no column 'y'; its columns are '0', 'a', 'no'. Some of these names are numbers; is "
-        "the header line missing? Add one.",
+        "has no column 'y'; its columns are '0', 'a', 'no'. They look like a record's cells; is "
+        "the header line missing? If there is no header, put a line with the columns' names in "
+        "front.",
     ),
+    (
+        "no header",
+        "p,x,p\n" + "p,x,e\nx,p,p\n" * 20,
+        "has more than one column called 'p'; rename all but one. They look like a record's cells;",
+    ),
+    (
+        "no header",
+        "2019,2020,z\n" + "0.5,1.5,yes\n1.5,2.5,no\n" * 20,
+        "its columns are '2019', '2020', 'z'. Some of these names are numbers; is the header line",
+    ),
+    (
+        "row names without a header name",
+        "x,y\n" + "".join(f"r{i},{i},{'ab'[i % 2]}\n" for i in range(40)),
+        "record 1: has 3 fields where the header has 2; mend the record, or put quotes around "
+        "fields that contain the separator. All records looked at have one more than the header",
+    ),
+    (
+        "another separator",
+        GOOD.replace(",", "|"),
+        "its columns are 'x|k|y'. The line has none of the separators ',', ';' and tab.",
+    ),
+    ("ragged rows", "x,k,y\n1,a,yes\n2,b\n3,a,no\n4\n", "record 2: has 2 fields where the"),
     ("ragged rows", GOOD + "1,a\n", "record 41: has 2 fields where the header has 3"),
     ("ragged rows", GOOD + "1,a,yes,9\n", "record 41: has 4 fields where the header has 3"),
     ("a quote that is never closed", GOOD + '1,"a,yes\n' + ROWS, "record 41: has 2 fields where"),
@@ -129,6 +152,19 @@ def test_it_ends_in_one_line_that_says_where(tmp_path, line, data, message):
     said = str(caught.value)
     assert said.startswith(("t.csv: ", "t.csv, ")) and "\n" not in said
     assert message in said
+
+
+def test_a_first_record_that_passes_for_a_header_is_pointed_out(tmp_path):
+    body = "".join(f"{i % 7 + 0.5},{i % 2}\n" for i in range(40))
+    path = tmp_path / "t.csv"
+    path.write_text("0.5,0\n" + body)
+    said = r"t\.csv: the first line is taken for the header, but '0\.5', '0' look like a record's"
+    with pytest.warns(bp.DataWarning, match=said):
+        _ = bp.open_dataset(path, target="0").table
+    # Columns that are counted, as those of pixels are, and names that no cell has, are names.
+    for header in ("0,1\n", "x,y\n"):
+        path.write_text(header + body)
+        assert bp.open_dataset(path, target=header[2]).table.n_rows == 40
 
 
 @pytest.mark.parametrize("codec", ["gz", "zst"])

@@ -15,7 +15,6 @@ from backpass.cli import saved
 from backpass.cli.measuring import as_input
 from backpass.cli.progress import watching
 from backpass.data.atomic import written_beside
-from backpass.data.csv import refuse_absent
 from backpass.data.errors import DataError
 from backpass.data.sources import Reading, Source, find_files
 from backpass.data.values import holds_text
@@ -85,7 +84,7 @@ def _predicted(
 
     kinds = saved.kinds(model)
     source = Source(files, form)
-    refuse_absent(files[0], source.names, [*kinds, *ids])
+    source.refuse_absent([*kinds, *ids])
     names = ["prediction", *(f"proba_{k}" for k in model.classes_.tolist() if proba)]
     clash = [name for name in names if name in ids]
     if clash:

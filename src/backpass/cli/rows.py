@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from backpass.cli.terminal import collected_warnings
 from backpass.data.cells import MISSING_VALUES, Kind
 from backpass.data.dataset import open_dataset
 from backpass.data.errors import DataError
@@ -57,16 +58,17 @@ def read_rows(
             file=path,
         )
     markers = MISSING_VALUES if missing_values is None else missing_values
-    table = read_into_store(
-        Source(files, Reading(markers, form.encoding, form.decimal)),
-        None,
-        target=target,
-        weight=weight,
-        drop=drop,
-        categorical=categorical,
-        kinds=kinds,
-        on_rows=on_rows,
-    )
+    with collected_warnings(notes):
+        table = read_into_store(
+            Source(files, Reading(markers, form.encoding, form.decimal)),
+            None,
+            target=target,
+            weight=weight,
+            drop=drop,
+            categorical=categorical,
+            kinds=kinds,
+            on_rows=on_rows,
+        )
     if table.n_unlabelled:
         notes.append(
             f"{path.name}: {table.n_unlabelled:,} rows have no '{target}' and are left out."

@@ -1,33 +1,28 @@
 """Separated text (.csv, .tsv; plain, .gz, .zst) to a pyarrow table, strictly.
 
-Arrow parses, a few MiB at a time; what it leaves open is decided here: the separator by the first
-records, the header, where records end, and one reading per column (see `cells.py`).
+Arrow parses, a few MiB at a time; what it leaves open is decided here and beside: the header (see
+`header.py`), where records end, and one reading per column (see `cells.py`).
 """
 
 from __future__ import annotations
 
-import csv
 import difflib
-import io
 import os
 import re
 from collections.abc import Collection, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from backpass.data.bytestream import ByteStream
 from backpass.data.cells import trimmed
-from backpass.data.errors import DataError, Setting, listed
-from backpass.data.table import no_header_hint, refuse_bad_names
+from backpass.data.errors import DataError, listed
+from backpass.data.header import WINDOWS, Header, read_header
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_SEPARATORS = (",", ";", "\t")
 _ALIKE = 0.75  # of names, from where on one may be meant for the other: two letters of eight
 LONGEST_RECORD = 64 << 20
-WINDOWS = Setting("read them as Windows-1252, if they are", "encoding", "cp1252")
 _LOOK = 1 << 20  # bytes of the file in which the separator and the fast reading are tried
 
 
@@ -44,7 +39,8 @@ class TextSource:
         self.path, self.decimal = Path(path), decimal
         self._bytes = ByteStream(self.path, encoding)
         look = next(iter(self._bytes.pieces()), b"")
-        self.names, self.separator, self._start = _header(look, self.path)
+        self.header = read_header(look[:_LOOK], self.path)
+        self.names = self.header.names
 
     def chunks(self, wanted: list[str], missing_values: tuple[str, ...]) -> Iterator[pa.Table]:
         """Yield the records in order, cells as trimmed text, null where they are missing."""
@@ -53,7 +49,7 @@ class TextSource:
         record = 0
         try:
             for piece in self._records():
-                table = _parse(memoryview(piece), self.names, wanted, self.separator)
+                table = _parse(memoryview(piece), self.header, wanted)
                 cells = [
                     trimmed(table[name], missing_values, self.decimal)
                     for name in table.column_names
@@ -67,9 +63,9 @@ class TextSource:
 
     def _records(self) -> Iterator[bytes]:
         """Yield the bytes after the header in pieces of whole records."""
-        rest, skip = b"", self._start
+        rest, skip = b"", self.header.size
         quoted = re.compile(
-            b'(?<![^\\r\\n%s])"(?:[^"]|"")*(?:"|\\Z)' % re.escape(self.separator.encode())
+            b'(?<![^\\r\\n%s])"(?:[^"]|"")*(?:"|\\Z)' % re.escape(self.header.separator.encode())
         )
         for piece in self._bytes.pieces():
             rest += piece[skip:]
@@ -111,9 +107,9 @@ def _last_record_end(piece: bytes, quoted: re.Pattern[bytes]) -> int:
 
 
 def refuse_absent(
-    path: str | os.PathLike[str], names: Collection[str], asked: Collection[str]
+    path: str | os.PathLike[str], names: Collection[str], asked: Collection[str], hint: str = ""
 ) -> None:
-    """Raise DataError where a column that was asked for is not in the file."""
+    """Raise DataError where a column that was asked for is not in the file; hint is said then."""
     absent = [name for name in dict.fromkeys(asked) if name not in names]
     if absent:
         which = "columns" if len(absent) > 1 else "column"
@@ -121,50 +117,12 @@ def refuse_absent(
         close = difflib.get_close_matches(absent[0].casefold(), folded, n=1, cutoff=_ALIKE)
         meant = f" ('{folded[close[0]]}' perhaps?)" if close else ""
         raise DataError(
-            f"has no {which} {listed(absent)}{meant}; its columns are {listed(names, 20)}."
-            f"{no_header_hint(names)}",
+            f"has no {which} {listed(absent)}{meant}; its columns are {listed(names, 20)}.{hint}",
             file=path,
         )
 
 
-def _header(raw: bytes, path: Path) -> tuple[list[str], str, int]:
-    """Return column names, separator and where the data starts in the bytes."""
-    if not raw.strip():
-        raise DataError("is empty; expected a header line and records.", file=path)
-    # Bytes that are not UTF-8 further on are Arrow's to find.
-    look = raw[:_LOOK].decode("utf-8", errors="replace")
-    separator = _separator(look)
-    lines = list(io.StringIO(look, newline=""))
-    reader = csv.reader(lines, delimiter=separator)
-    try:
-        names = next([field.strip() for field in fields] for fields in reader if fields)
-    except csv.Error as error:
-        raise DataError(f"the header cannot be read: {error}.", file=path) from None
-    head = "".join(lines[: reader.line_num])
-    if "\ufffd" in head:
-        raise DataError("the header is not UTF-8.", file=path, remedies=[WINDOWS])
-    refuse_bad_names(names, path)
-    return names, separator, len(head.encode("utf-8"))
-
-
-def _separator(look: str) -> str:
-    """Choose the separator that cuts the first records into the most fields, alike in all."""
-
-    def quality(separator: str) -> tuple[bool, int]:
-        widths = []
-        # A cell of more than 128 KiB is an error to Python's reader; the records before it will do.
-        with suppress(csv.Error):
-            for fields in csv.reader(io.StringIO(look, newline=""), delimiter=separator):
-                if fields:
-                    widths.append(len(fields))
-                if len(widths) == 20:
-                    break
-        return len(set(widths[:-1])) <= 1, widths[0] if widths else 0
-
-    return max(_SEPARATORS, key=quality)
-
-
-def _parse(body: memoryview, names: list[str], wanted: list[str], separator: str) -> pa.Table:
+def _parse(body: memoryview, header: Header, wanted: list[str]) -> pa.Table:
     """Let Arrow cut the records, all cells as text; DataError for ragged records and bad bytes."""
     import pyarrow as pa
     import pyarrow.csv
@@ -172,10 +130,12 @@ def _parse(body: memoryview, names: list[str], wanted: list[str], separator: str
     def read(use_threads: bool, block_size: int) -> pa.Table:
         return pa.csv.read_csv(
             pa.BufferReader(pa.py_buffer(body)),
-            pa.csv.ReadOptions(column_names=names, use_threads=use_threads, block_size=block_size),
-            pa.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            pa.csv.ReadOptions(
+                column_names=header.names, use_threads=use_threads, block_size=block_size
+            ),
+            pa.csv.ParseOptions(delimiter=header.separator, newlines_in_values=True),
             pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), include_columns=wanted
+                column_types=dict.fromkeys(header.names, pa.string()), include_columns=wanted
             ),
         )
 
@@ -189,10 +149,10 @@ def _parse(body: memoryview, names: list[str], wanted: list[str], separator: str
         try:
             return read(False, min(max(_LOOK, len(body) + 1), 2**31 - 1))
         except pa.ArrowInvalid as error:
-            _explain(str(error), names)
+            _explain(str(error), header)
 
 
-def _explain(message: str, names: list[str]) -> NoReturn:
+def _explain(message: str, header: Header) -> NoReturn:
     """Turn Arrow's parse error into one that says where, what came and what to do."""
     row = re.search(r"Row #(\d+)", message)
     record = int(row[1]) if row else None
@@ -200,12 +160,12 @@ def _explain(message: str, names: list[str]) -> NoReturn:
     if ragged:
         fields = "1 field" if ragged[2] == "1" else f"{ragged[2]} fields"
         raise DataError(
-            f"has {fields} where the header has {ragged[1]}; "
-            "mend the record, or put quotes around fields that contain the separator.",
+            f"has {fields} where the header has {ragged[1]}; mend the record, or put quotes around "
+            f"fields that contain the separator.{header.ragged}",
             record=record,
         )
     column = re.search(r"CSV column #(\d+)", message)
-    name = names[int(column[1])] if column else None
+    name = header.names[int(column[1])] if column else None
     if "UTF8" in message:
         raise DataError(
             "holds bytes that are not UTF-8.", record=record, column=name, remedies=[WINDOWS]

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 from backpass.data.cells import MISSING_VALUES
-from backpass.data.csv import refuse_absent
 from backpass.data.errors import DataError
 from backpass.data.ingest import read_into_store
 from backpass.data.sources import Reading, Source, find_files, is_sparse
@@ -146,7 +145,7 @@ def open_dataset(
         raise ValueError(f"decimal is {decimal!r}; it is '.' or ','.")
     source = Source(files, Reading(tuple(missing_values), encoding, decimal))
     asked = [target, *([] if weight is None else [weight]), *drop, *categorical]
-    refuse_absent(source.files[0], source.names, asked)
+    source.refuse_absent(asked)
     options = {
         "target": target,
         "weight": weight,

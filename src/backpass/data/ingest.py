@@ -6,6 +6,7 @@ at all of its cells, and a guess from the first ones is how other readers turn 1
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,7 @@ from numpy.typing import NDArray
 
 from backpass.data.cells import Kind, Tally, to_kind
 from backpass.data.columns import refuse_identifier
-from backpass.data.csv import refuse_absent
-from backpass.data.errors import DataError
+from backpass.data.errors import DataError, DataWarning
 from backpass.data.sources import Chunk, Source
 from backpass.data.store import ArrayWriter
 from backpass.data.stored import StoredColumn, StoredTable
@@ -46,7 +46,10 @@ def read_into_store(
     Raises DataError naming file, record and column.
     """
     asked = [target, *([] if weight is None else [weight]), *categorical, *drop, *(kinds or {})]
-    refuse_absent(source.files[0], source.names, asked)
+    source.refuse_absent(asked)
+    if kinds is None and source.header is not None and source.header.suspicion:
+        suspicion = f"{source.files[0].name}: {source.header.suspicion}"
+        warnings.warn(suspicion, DataWarning, stacklevel=2)
     wanted = [name for name in source.names if name not in set(drop)]
     if kinds is not None:
         wanted = [name for name in wanted if name in {*kinds, target, weight}]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -58,14 +58,17 @@ class Chunk:
 class Source:
     """One or more files of one kind, with the columns of the first in all of them.
 
-    judged: the cells are text, so that what a column holds is still to be found out.
+    header: that of the first file of text. judged: the cells are text, so that what a column holds
+    is still to be found out.
     """
 
     def __init__(self, files: list[Path], reading: Reading) -> None:
         self.files, self.reading = files, reading
         self._opened = [_open(file, reading) for file in files]
         self.names = self._opened[0].names
-        self.judged = isinstance(self._opened[0], TextSource)
+        first = self._opened[0]
+        self.header = first.header if isinstance(first, TextSource) else None
+        self.judged = self.header is not None
         for file, one in zip(files[1:], self._opened[1:], strict=True):
             absent = [name for name in self.names if name not in one.names]
             if absent:
@@ -74,6 +77,11 @@ class Source:
                     "read as one need the same columns.",
                     file=file,
                 )
+
+    def refuse_absent(self, asked: Collection[str]) -> None:
+        """Raise DataError where a column that was asked for is not there."""
+        hint = "" if self.header is None else self.header.hint
+        refuse_absent(self.files[0], self.names, asked, hint)
 
     def chunks(self, wanted: list[str]) -> Iterator[Chunk]:
         """Yield the rows of these columns, file by file, with columns in this order."""

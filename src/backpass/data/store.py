@@ -16,6 +16,7 @@ import os
 import tempfile
 import weakref
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,8 +38,7 @@ class OpenFile:
 
     def __init__(self, path: Path | None, write: bool = False) -> None:
         if path is None:
-            self.handle, name = tempfile.mkstemp(prefix="backpass-")
-            os.unlink(name)
+            self.handle = _without_name()
         else:
             flags = os.O_RDWR | os.O_CREAT | os.O_EXCL if write else os.O_RDONLY
             self.handle = os.open(path, flags, 0o666)
@@ -50,6 +50,16 @@ class OpenFile:
         while len(view):
             done = os.pwrite(self.handle, view, at)
             view, at = view[done:], at + done
+
+
+def _without_name() -> int:
+    """Open a new file that has no name, not even for a moment in which Ctrl-C might come."""
+    if hasattr(os, "O_TMPFILE"):
+        with suppress(OSError):  # not every file system can
+            return os.open(tempfile.gettempdir(), os.O_RDWR | os.O_TMPFILE, 0o600)
+    handle, name = tempfile.mkstemp(prefix="backpass-")
+    os.unlink(name)
+    return handle
 
 
 @dataclass(frozen=True)

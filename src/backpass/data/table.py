@@ -6,9 +6,7 @@ order for all three. None of the three is imported unless such a table arrives.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
-from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from backpass.data.errors import DataError, listed
@@ -52,29 +50,24 @@ def as_table(data: Any) -> pa.Table:
     return table
 
 
-def refuse_bad_names(names: list[str], file: Any = None) -> None:
-    """Raise DataError where column names, which columns are matched by, are absent or repeated."""
+def refuse_bad_names(names: list[str], file: Any = None, hint: str = "") -> None:
+    """Raise DataError where names, which columns are matched by, are absent or repeated.
+
+    hint: said then too.
+    """
     for place, name in enumerate(names, start=1):
         if not name:
             raise DataError(
                 f"column {place} of {len(names)} has no name; columns are matched by name, "
-                "so give it one.",
+                f"so give it one.{hint}",
                 file=file,
             )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(
-            f"has more than one column called {listed(twice)}; rename all but one."
-            f"{no_header_hint(names)}",
+            f"has more than one column called {listed(twice)}; rename all but one.{hint}",
             file=file,
         )
-
-
-def no_header_hint(names: Collection[str]) -> str:
-    """Say that a header may be missing, where names look like the cells of a record."""
-    if any(re.fullmatch(r"[+-]?\d*[.,]?\d+", name) for name in names):
-        return " Some of these names are numbers; is the header line missing? Add one."
-    return ""
 
 
 def _from_pandas(frame: Any) -> pa.Table:
