@@ -17,7 +17,7 @@ _HOMES = {
     "backpass.network": "Network",
     "backpass.runner": "reproducible",
     "backpass.check": "DerivativeError check_layer check_network",
-    "backpass.estimators": "LogisticRegression MLPClassifier",
+    "backpass.estimators": "LogisticRegression LogisticRegressionCV MLPClassifier",
     "backpass.inference": "CollinearityWarning SeparationWarning",
     "backpass.microscope": "Recorder",
     "backpass.data.dataset": "ingest open_dataset",
@@ -47,7 +47,7 @@ if TYPE_CHECKING:  # for type checkers and editors, which do not run __getattr__
     from backpass.check import DerivativeError, check_layer, check_network
     from backpass.data.dataset import ingest, open_dataset
     from backpass.data.errors import DataError, DataWarning
-    from backpass.estimators import LogisticRegression, MLPClassifier
+    from backpass.estimators import LogisticRegression, LogisticRegressionCV, MLPClassifier
     from backpass.export import to_onnx
     from backpass.inference import CollinearityWarning, SeparationWarning
     from backpass.layers import (

@@ -114,8 +114,10 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
 
     Parameters that are no plain values (a function, a generator, callbacks) are not kept; they play
     no part in prediction. Own layers are stored by name and fields; the functions of an Elementwise
-    by the name of `f`. Raises ModelFileError for what no file can hold: a lambda, say.
+    by the name of `f`. Of a LogisticRegressionCV the fitted LogisticRegression is kept. Raises
+    ModelFileError for what no file can hold: a lambda, say.
     """
+    model = getattr(model, "best_estimator_", model)  # the search is over
     name = type(model).__name__
     if name not in _RECORDS or type(model).__module__.partition(".")[0] != "backpass":
         raise ModelFileError(f"cannot save {model!r}; models are {' and '.join(_RECORDS)}.")

@@ -10,7 +10,7 @@ import backpass as bp
 
 CHECKS = [
     pytest.param(model, check, id=f"{type(model).__name__}-{place}-{check.func.__name__}")
-    for estimator in (bp.LogisticRegression(), bp.MLPClassifier())
+    for estimator in (bp.LogisticRegression(), bp.LogisticRegressionCV(), bp.MLPClassifier())
     for place, (model, check) in enumerate(estimator_checks_generator(estimator, legacy=True))
 ]
 

@@ -6,8 +6,12 @@ Each is imported when it is first asked for: a regression need not wait for the 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-_HOMES = {"LogisticRegression": "logistic", "MLPClassifier": "mlp"}
-__all__ = ["LogisticRegression", "MLPClassifier"]
+_HOMES = {
+    "LogisticRegression": "logistic",
+    "LogisticRegressionCV": "logistic_cv",
+    "MLPClassifier": "mlp",
+}
+__all__ = ["LogisticRegression", "LogisticRegressionCV", "MLPClassifier"]
 
 
 def __getattr__(name: str) -> Any:
@@ -18,4 +22,5 @@ def __getattr__(name: str) -> Any:
 
 if TYPE_CHECKING:
     from backpass.estimators.logistic import LogisticRegression
+    from backpass.estimators.logistic_cv import LogisticRegressionCV
     from backpass.estimators.mlp import MLPClassifier

@@ -82,6 +82,8 @@ class LogisticRegression(Statistics, Predictions):
     "newton" takes Newton steps on growing subsamples first, see `solvers/staged.py`.
     """
 
+    n_iter_: Any
+
     def __init__(
         self,
         C: float = 1.0,
@@ -188,6 +190,11 @@ class LogisticRegression(Statistics, Predictions):
 
     def _fit_given(self, given: Given) -> LogisticRegression:
         """Fit to what `_read` returned."""
+        self._warn(self._fit_silently(given))
+        return self
+
+    def _fit_silently(self, given: Given) -> Fitted:
+        """Fit, and leave what is to be said of it to the caller."""
         named = {k: v for k, v in (self.reference or {}).items() if k != self._target}
         check_reference(named, self.encoding_)
         before = getattr(self, "theta_", None) if self.warm_start else None
@@ -197,8 +204,7 @@ class LogisticRegression(Statistics, Predictions):
             self._report(problem, fitted)
             self._examine(problem, fitted.outcome.theta, given.n_left_out)
         self.passes_ = problem.objective.passes
-        self._warn(fitted)
-        return self
+        return fitted
 
     def _problem(self, given: Given) -> Problem:
         is_number = None if self.encoding_ is None else self.encoding_.is_number

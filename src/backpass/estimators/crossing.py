@@ -1,0 +1,117 @@
+"""Cross-validation of a penalty's strength: a warm-started path of fits in every split.
+
+In a split the path runs from the strongest penalty to the weakest, each fit starting where the last
+one ended. Columns and classes are learned from the rows fitted to: means and levels of the rows
+left out would tell the fit about them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.utils.parallel import Parallel, delayed
+
+from backpass.estimators.folds import Pair
+from backpass.runner import effective_n_jobs
+
+Vector = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Path:
+    """What one split gave, strength by strength, (n_Cs,) each.
+
+    theta: coefficients, then the intercepts, (n_outputs, n_columns + 1), of columns `names`.
+    rows_evaluated: by fit and score together. gap: certified, as a share of the null objective.
+    """
+
+    scores: Vector
+    n_iter: NDArray[np.intp]
+    rows_evaluated: Vector
+    gap: Vector
+    converged: NDArray[np.bool_]
+    theta: list[Vector]
+    names: list[list[str]]
+
+
+def cross_validate(
+    made: Any,
+    Cs: Sequence[float],
+    l1_ratios: Sequence[float],
+    portion: Any,
+    splits: Sequence[Pair],
+    scoring: Any,
+    n_jobs: int | None,
+) -> list[list[Path]]:
+    """Return the path of every split and l1_ratio: [split][l1_ratio].
+
+    made: () -> LogisticRegression. Splits run in threads: kernels and BLAS let go of Python's lock,
+    X is not copied, and threads that are left over go to the fits. No number depends on them.
+    """
+    n_threads = effective_n_jobs(n_jobs)
+    tasks = list(product(range(len(splits)), range(len(l1_ratios))))
+    inner = max(n_threads // len(tasks), 1)
+    classes = portion.classes()
+
+    def path(split: int, place: int) -> Path:
+        model = made().set_params(l1_ratio=l1_ratios[place], n_jobs=inner)
+        kept, left_out = (portion.take(rows) for rows in splits[split])
+        _refuse_lost_classes(kept.classes(), classes, split)
+        if not len(left_out.classes()):
+            raise ValueError(f"cv, split {split}: the rows to score have no weight.")
+        return _walk(model, Cs, kept, left_out, scoring, portion.missing_policy(model.missing))
+
+    run = Parallel(n_jobs=n_threads, require="sharedmem")
+    found = run(delayed(path)(*task) for task in tasks)
+    width = len(l1_ratios)
+    return [found[start : start + width] for start in range(0, len(found), width)]
+
+
+def _walk(
+    model: Any, Cs: Sequence[float], kept: Any, left_out: Any, scoring: Any, missing: str | None
+) -> Path:
+    """Fit at every strength to the rows kept, and score those left out.
+
+    missing: the policy where a penalty allows any.
+    """
+    model.set_params(warm_start=True)
+    own, count = model.missing, len(Cs)
+    path = Path(
+        np.empty(count),
+        np.empty(count, np.intp),
+        np.empty(count),
+        np.empty(count),
+        np.empty(count, bool),
+        [],
+        [],
+    )
+    given = None
+    for turn, C in enumerate(Cs):
+        # Without a penalty categories have baselines: other columns.
+        model.set_params(C=C, missing=own if np.isinf(C) else missing)
+        if given is None or np.isinf(C):
+            given = kept.given(model)
+        model._fit_silently(given)
+        path.scores[turn] = left_out.score(model, scoring)
+        path.n_iter[turn] = model.n_iter_
+        path.rows_evaluated[turn] = model.passes_ * given.rows.n_rows + left_out.n_rows
+        path.gap[turn] = model.gap_ / model.null_objective_
+        path.converged[turn] = model.converged_
+        path.theta.append(np.column_stack([model.coef_, model.intercept_]))
+        path.names.append([str(name) for name in model.coef_names_])
+    return path
+
+
+def _refuse_lost_classes(kept: NDArray, classes: NDArray, split: int) -> None:
+    lost = [label for label in classes.tolist() if label not in kept.tolist()]
+    if lost:
+        raise ValueError(
+            f"cv, split {split}: no row of class {lost[0]!r} is among those fitted to, so the "
+            "class cannot be predicted; use a stratified splitter, fewer folds, or leave the "
+            "class out."
+        )
