@@ -64,6 +64,8 @@ _RECORDS: dict[str, dict[str, document.Check]] = {
 }
 _NAME_ARRAYS = ("feature_names_in_", "coef_names_")
 
+_SEARCHES = {"LogisticRegressionCV"}  # which keep what they found
+
 
 class ModelFileError(ValueError):
     """A model that cannot be saved, or a file that is not a whole and well-formed model."""
@@ -117,12 +119,14 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     by the name of `f`. Of a LogisticRegressionCV the fitted LogisticRegression is kept. Raises
     ModelFileError for what no file can hold: a lambda, say.
     """
-    model = getattr(model, "best_estimator_", model)  # the search is over
     name = type(model).__name__
-    if name not in _RECORDS or type(model).__module__.partition(".")[0] != "backpass":
+    known = name in _RECORDS or name in _SEARCHES
+    if not known or type(model).__module__.partition(".")[0] != "backpass":
         raise ModelFileError(f"cannot save {model!r}; models are {' and '.join(_RECORDS)}.")
     if not hasattr(model, "theta_"):
         raise ModelFileError(f"this {name} is not fitted yet; call fit(X, y) first.")
+    if name in _SEARCHES:  # the search is over
+        return save(model.best_estimator_, path)
     record = getattr(model, "fit_record_", None)
     try:
         network = network_document(model.network_)

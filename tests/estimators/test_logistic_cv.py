@@ -83,11 +83,11 @@ def test_every_fit_of_a_split_is_the_one_made_by_hand(l1_ratio, options):
     Cs = [1e-3, 0.1, 10.0]
     splits = list(KFold(3, shuffle=True, random_state=1).split(X))
     found = bp.LogisticRegressionCV(
-        Cs, cv=splits, l1_ratios=[l1_ratio], tol=1e-13, max_iter=5000, **options
+        Cs, cv=splits, l1_ratios=[l1_ratio], tol=1e-11, max_iter=5000, **options
     ).fit(X, y)
     for place, (fit, score) in enumerate(splits):
         for turn, C in enumerate(Cs):
-            alone = bp.LogisticRegression(C, l1_ratio, tol=1e-13, max_iter=5000, **options)
+            alone = bp.LogisticRegression(C, l1_ratio, tol=1e-11, max_iter=5000, **options)
             alone.fit(X[fit], y[fit])
             wanted = -log_loss(y[score], alone.predict_proba(X[score]))
             assert found.scores_[place, 0, turn] == pytest.approx(wanted, abs=1e-6)
@@ -149,12 +149,13 @@ def test_columns_are_learned_from_the_rows_fitted_to_alone(library):
         given = pytest.importorskip("polars").from_pandas(X)
     if library == "pyarrow":
         given = pytest.importorskip("pyarrow").Table.from_pandas(X, preserve_index=False)
-    found = bp.LogisticRegressionCV([0.01, 1.0], cv=4, standardize=True).fit(given, y)
+    found = bp.LogisticRegressionCV([0.01, 1.0], cv=4, standardize=True, tol=1e-12).fit(given, y)
     names = [str(name) for name in found.coef_names_]
     for split, (fit, score) in enumerate(place):
-        alone = bp.LogisticRegression(1.0, standardize=True).fit(X.iloc[fit], y.iloc[fit])
+        alone = bp.LogisticRegression(1.0, standardize=True, tol=1e-12)
+        alone.fit(X.iloc[fit], y.iloc[fit])
         wanted = -log_loss(y.iloc[score], alone.predict_proba(X.iloc[score]))
-        assert found.scores_[split, 0, 1] == pytest.approx(wanted, abs=1e-5)
+        assert found.scores_[split, 0, 1] == pytest.approx(wanted, abs=1e-6)  # √gap
         own = list(alone.coef_names_)
         ems = found.coefs_paths_[split, 0, 1, 0, names.index("town=Ems")]
         assert np.isnan(ems) == ("town=Ems" not in own)
@@ -174,8 +175,9 @@ def test_a_missing_value_that_is_only_in_the_rows_left_out_is_scored():
 
 def test_the_one_standard_error_rule_takes_the_strongest_penalty_within_it():
     X, y = scaled(load_breast_cancer)
-    best = bp.LogisticRegressionCV(l1_ratios=[0.0, 1.0]).fit(X, y)
-    simple = bp.LogisticRegressionCV(l1_ratios=[0.0, 1.0], rule="1se").fit(X, y)
+    Cs = np.geomspace(1e-3, 10.0, 13)
+    best = bp.LogisticRegressionCV(Cs, l1_ratios=[0.0, 1.0]).fit(X, y)
+    simple = bp.LogisticRegressionCV(Cs, l1_ratios=[0.0, 1.0], rule="1se").fit(X, y)
     mean = best.scores_.mean(axis=0)
     error = best.scores_.std(axis=0, ddof=1) / np.sqrt(5)
     ratio, turn = np.unravel_index(mean.argmax(), mean.shape)
@@ -291,9 +293,7 @@ def test_a_confident_mistake_costs_what_it_costs():
 
 def test_the_path_is_drawn():
     X, y = scaled(load_breast_cancer)
-    found = bp.LogisticRegressionCV([0.01, 0.1, 1.0, np.inf], rule="1se", max_iter=50)
-    with pytest.warns(Warning, match="converge"):
-        found.fit(X[:, :12], y)
+    found = bp.LogisticRegressionCV([0.01, 0.1, 1.0, np.inf], rule="1se").fit(X[:, :8], y)
     axes = found.plot_path(Figure().subplots())
     line = axes.lines[0]
     assert line.get_xdata().tolist() == [0.01, 0.1, 1.0, 10.0]  # C=inf a decade after the last

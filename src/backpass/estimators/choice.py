@@ -26,11 +26,15 @@ def results(
     scores = gathered(paths, "scores").reshape(len(paths), -1)
     ratio, C = (side.ravel() for side in np.meshgrid(l1_ratios, Cs, indexing="ij"))
     mean = scores.mean(axis=0)
+    params = [{"C": c, "l1_ratio": r} for c, r in zip(C.tolist(), ratio.tolist(), strict=True)]
+    if np.isnan(mean).any():
+        raise ValueError(
+            f"the score of {params[int(np.isnan(mean).argmax())]} is nan, so nothing can be "
+            "chosen; look at `scoring`: a split may lack what it needs, such as rows of a class."
+        )
     passes = gathered(paths, "rows_evaluated").sum(axis=0).ravel() / n_rows
     return {
-        "params": [
-            {"C": c, "l1_ratio": r} for c, r in zip(C.tolist(), ratio.tolist(), strict=True)
-        ],
+        "params": params,
         "param_C": C,
         "param_l1_ratio": ratio,
         **{f"split{place}_test_score": row for place, row in enumerate(scores)},
@@ -53,14 +57,7 @@ def standard_error(scores: Vector) -> Vector:
 
 def best(found: dict[str, Any]) -> int:
     """Return the candidate of the best mean score; of equals the first, so the smallest C."""
-    mean = found["mean_test_score"]
-    if np.isnan(mean).any():
-        place = int(np.isnan(mean).argmax())
-        raise ValueError(
-            f"the score of {found['params'][place]} is nan, so nothing can be chosen; look at "
-            "`scoring`: a split may lack what it needs, such as rows of every class."
-        )
-    return int(mean.argmax())
+    return int(found["mean_test_score"].argmax())
 
 
 def strongest_within_one_error(found: dict[str, Any]) -> int:

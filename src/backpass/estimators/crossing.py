@@ -56,14 +56,11 @@ def cross_validate(
     n_threads = effective_n_jobs(n_jobs)
     tasks = list(product(range(len(splits)), range(len(l1_ratios))))
     inner = max(n_threads // len(tasks), 1)
-    classes = portion.classes()
+    _refuse_lost_classes(portion, splits)
 
     def path(split: int, place: int) -> Path:
         model = made().set_params(l1_ratio=l1_ratios[place], n_jobs=inner)
         kept, left_out = (portion.take(rows) for rows in splits[split])
-        _refuse_lost_classes(kept.classes(), classes, split)
-        if not len(left_out.classes()):
-            raise ValueError(f"cv, split {split}: the rows to score have no weight.")
         return _walk(model, Cs, kept, left_out, scoring, portion.missing_policy(model.missing))
 
     run = Parallel(n_jobs=n_threads, require="sharedmem")
@@ -107,11 +104,16 @@ def _walk(
     return path
 
 
-def _refuse_lost_classes(kept: NDArray, classes: NDArray, split: int) -> None:
-    lost = [label for label in classes.tolist() if label not in kept.tolist()]
-    if lost:
-        raise ValueError(
-            f"cv, split {split}: no row of class {lost[0]!r} is among those fitted to, so the "
-            "class cannot be predicted; use a stratified splitter, fewer folds, or leave the "
-            "class out."
-        )
+def _refuse_lost_classes(portion: Any, splits: Sequence[Pair]) -> None:
+    """Raise ValueError for the first split that has nothing of a class to fit to, or to score."""
+    classes = portion.classes().tolist()
+    for place, (kept, left_out) in enumerate(splits):
+        lost = set(classes) - set(portion.classes(kept).tolist())
+        if lost:
+            raise ValueError(
+                f"cv, split {place}: no row of class {sorted(lost)[0]!r} is among those fitted to, "
+                "so the class cannot be predicted; use a stratified splitter, fewer folds, or "
+                "leave the class out."
+            )
+        if not len(portion.classes(left_out)):
+            raise ValueError(f"cv, split {place}: the rows to score have no weight.")

@@ -53,7 +53,7 @@ def divide(cv: Any, X: Any, y: NDArray, params: Mapping[str, Any]) -> Sequence[P
         return NumberedFolds(stratified(5 if cv is None else int(cv), y))
     if numbered:
         return _checked(NumberedFolds(_one_a_row(cv, len(y))), len(y))
-    if not hasattr(cv, "split") and (isinstance(cv, str) or not isinstance(cv, Iterable)):
+    if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise ValueError(
             f"cv is {cv!r}; it is a number of folds, a splitter such as KFold(5), a list of pairs "
             "(rows to fit to, rows to score), or an array with the fold of every row."

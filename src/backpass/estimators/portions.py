@@ -45,10 +45,13 @@ class Portion:
         """Return the class of every row."""
         return np.asarray(read_labels(self.y))
 
-    def classes(self) -> NDArray:
-        """Return the classes of rows that count: those without weight do not."""
+    def classes(self, rows: Rows | None = None) -> NDArray:
+        """Return the classes of rows that count: those without weight do not. None: all rows."""
         labels = self.labels()
-        return np.unique(labels if self.weight is None else labels[self.weight > 0.0])
+        counts = np.ones(len(labels), dtype=bool) if self.weight is None else self.weight > 0.0
+        if rows is not None:
+            labels, counts = labels[rows], counts[rows]
+        return np.unique(labels[counts])
 
     def missing_policy(self, asked: str | None) -> str | None:
         """Return the policy for missing values in the splits of these rows, under a penalty.
