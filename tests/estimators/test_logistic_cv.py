@@ -241,6 +241,25 @@ def test_a_scorer_sees_rows_as_they_were_given():
     assert seen == [(pd.DataFrame, ["age", "town"], "bought")] * 2
 
 
+def test_offsets_are_divided_with_the_rows():
+    rng = np.random.default_rng(0)
+    X, offset = rng.normal(size=(200, 3)), rng.normal(size=200)
+    y = (X[:, 0] + offset + rng.logistic(size=200) > 0.0).astype(int)
+    splits = list(KFold(2).split(X))
+    found = bp.LogisticRegressionCV([0.1], cv=splits, tol=1e-13).fit(X, y, offset=offset)
+    for place, (fit, score) in enumerate(splits):
+        alone = bp.LogisticRegression(0.1, tol=1e-13).fit(X[fit], y[fit], offset=offset[fit])
+        wanted = -log_loss(y[score], alone.predict_proba(X[score], offset[score]))
+        assert found.scores_[place, 0, 0] == pytest.approx(wanted, abs=1e-7)
+    with pytest.raises(ValueError, match="fitted with an offset"):
+        found.score(X, y)
+    assert found.score(X, y, offset=offset) > found.score(X, y, offset=0 * offset)
+    with pytest.raises(ValueError, match="scorers know nothing of an offset"):
+        bp.LogisticRegressionCV([0.1], scoring="accuracy").fit(X, y, offset=offset)
+    with pytest.raises(ValueError, match="y holds counts of failures and successes, which no"):
+        bp.LogisticRegressionCV([0.1]).fit(X, np.column_stack([y, 1 - y]))
+
+
 def test_the_only_row_of_a_class_is_always_fitted_to():
     X, y = scaled(load_iris)
     y = y.copy()

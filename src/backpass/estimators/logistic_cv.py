@@ -21,7 +21,7 @@ from backpass.estimators.choice import (
 )
 from backpass.estimators.crossing import Path, cross_validate
 from backpass.estimators.cv_parameters import check_parameters, shares, strengths
-from backpass.estimators.folds import divide, without
+from backpass.estimators.folds import Pair, divide, without
 from backpass.estimators.logistic import LogisticRegression
 from backpass.estimators.logistic_parameters import check_parameters as check_single
 from backpass.estimators.path_plot import draw
@@ -120,13 +120,15 @@ class LogisticRegressionCV(Routed, LogisticRegression):
         X: Any,
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
         **params: Any,
     ) -> LogisticRegressionCV:
         """Choose by cross-validation, then fit to all rows.
 
         Parameters
         ----------
-        X, y, sample_weight : as in `LogisticRegression.fit`. Weights count in fits and in scores.
+        X, y, sample_weight, offset : as in `LogisticRegression.fit`, but y is labels. Weights
+            and offsets count in fits and in scores.
         params : groups=, a label per row, for splitters that ask for it. With scikit-learn's
             metadata routing, whatever splitter and scorer request.
 
@@ -137,12 +139,27 @@ class LogisticRegressionCV(Routed, LogisticRegression):
             delattr(self, name)
         sample_weight = None if sample_weight is None else np.asarray(sample_weight)
         split_params, score_params = self._routed(sample_weight, params)
-        Cs, l1_ratios = strengths(self.Cs), shares(self.l1_ratios)
-        model = self._single(Cs[0], l1_ratios[0])
+        scoring = self._own_scorer(offset)
+        model = self._single(strengths(self.Cs)[0], shares(self.l1_ratios)[0])
         check_single(model)
-        given = model._read(X, y, sample_weight)  # errors of the data come before all work
+        given = model._read(X, y, sample_weight, offset)  # errors of the data come before all work
         self._take(model)
-        portion = portion_of(X, y, sample_weight, score_params)
+        portion = portion_of(X, y, sample_weight, offset, score_params)
+        splits = self._divided(portion, split_params)
+        if given.n_left_out:
+            splits = without(splits, portion.incomplete(model))
+        paths = self._cross_validated(portion, splits, scoring)
+        if self.refit:
+            read_at, C = model.C, self.C_
+            model.set_params(C=C, l1_ratio=self.l1_ratio_)
+            if np.isfinite(read_at) != np.isfinite(C):  # without a penalty there are baselines
+                given = model._read(X, y, sample_weight, offset)
+            model._fit_given(given)
+            self._take_over(model, paths)
+        return self
+
+    def _divided(self, portion: Any, split_params: Mapping[str, Any]) -> Sequence[Pair]:
+        """Return the splits; ValueError where they cannot tell what they are asked for."""
         if len(portion.classes()) < len(self.classes_):
             lost = set(self.classes_.tolist()) - set(portion.classes().tolist())
             raise ValueError(
@@ -152,19 +169,7 @@ class LogisticRegressionCV(Routed, LogisticRegression):
         splits = divide(self.cv, portion.X, portion.labels(), split_params)
         if self.rule == "1se" and len(splits) < 2:
             raise ValueError("rule='1se' needs the spread of scores over two splits or more.")
-        if given.n_left_out:
-            splits = without(splits, portion.incomplete(model))
-        made = partial(self._single, Cs[0], l1_ratios[0])
-        scoring = self._own_scorer()
-        paths = cross_validate(made, Cs, l1_ratios, portion, splits, scoring, self.n_jobs)
-        self._choose(paths, Cs, l1_ratios, portion.n_rows)
-        if self.refit:
-            model.set_params(C=self.C_, l1_ratio=self.l1_ratio_)
-            if np.isinf(self.C_) and len(Cs) > 1:  # without a penalty categories have baselines
-                given = model._read(X, y, sample_weight)
-            model._fit_given(given)
-            self._take_over(model, paths)
-        return self
+        return splits
 
     def _single(self, C: float, l1_ratio: float) -> LogisticRegression:
         """Return a LogisticRegression of these parameters."""
@@ -172,32 +177,36 @@ class LogisticRegressionCV(Routed, LogisticRegression):
         shared = {name: own[name] for name in LogisticRegression().get_params() if name in own}
         return LogisticRegression(**{**shared, "C": C, "l1_ratio": l1_ratio})
 
-    def _choose(
-        self,
-        paths: list[list[Path]],
-        Cs: list[float],
-        l1_ratios: list[float],
-        n_rows: int,
-    ) -> None:
-        """Set what was tried, and which of it is chosen."""
+    def _cross_validated(
+        self, portion: Any, splits: Sequence[Pair], scoring: Any
+    ) -> list[list[Path]]:
+        """Fit and score in every split; set what was tried, and which of it is chosen."""
+        Cs, l1_ratios = strengths(self.Cs), shares(self.l1_ratios)
+        made = partial(self._single, Cs[0], l1_ratios[0])
+        paths = cross_validate(made, Cs, l1_ratios, portion, splits, scoring, self.n_jobs)
         self.Cs_, self.l1_ratios_ = np.array(Cs), np.array(l1_ratios)
         self.scores_, self.n_iter_ = gathered(paths, "scores"), gathered(paths, "n_iter")
-        found = results(paths, Cs, l1_ratios, n_rows)
+        found = results(paths, Cs, l1_ratios, portion.n_rows)
         self.cv_results_ = found
         self.best_index_, self.best_1se_index_ = best(found), strongest_within_one_error(found)
         place = self.best_1se_index_ if self.rule == "1se" else self.best_index_
         self.C_ = float(found["param_C"][place])
         self.l1_ratio_ = float(found["param_l1_ratio"][place])
         self.passes_ = float(found["passes"].sum())
-        left = int((~gathered(paths, "converged")).sum())
-        if left:
+        self._warn_of_paths(int((~gathered(paths, "converged")).sum()))
+        return paths
+
+    def _warn_of_paths(self, n_short: int) -> None:
+        """Warn once, of all fits to parts of the rows that did not converge."""
+        if n_short:
+            found = self.cv_results_
             C = float(found["param_C"][int((~found["converged"]).argmax())])
             warnings.warn(
-                f"{left} of {self.scores_.size} fits to parts of the rows did not converge, the "
+                f"{n_short} of {self.scores_.size} fits to parts of the rows did not converge, the "
                 f"first at C={C:g}; cv_results_ tells which, and how far they are: raise max_iter, "
                 "or leave out the C at which classes are told apart without error.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
 
     def _take(self, model: LogisticRegression) -> None:

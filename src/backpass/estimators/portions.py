@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 from sklearn.utils import _safe_indexing
 
 from backpass.data.table import as_table, is_table
+from backpass.estimators.beside import are_counts
 from backpass.estimators.folds import Rows, row_numbers
 from backpass.estimators.given import Given
 from backpass.estimators.inputs import array_as_table, is_numeric_frame, read_labels
@@ -26,14 +27,15 @@ EXACT = "neg_log_loss"  # computed from logits; a probability that was rounded t
 
 @dataclass(frozen=True)
 class Portion:
-    """Some rows with all that belongs to them, (n_rows,) each or None.
+    """Some rows with all that belongs to them, an entry a row or None.
 
-    score_params: what the scorer is given beside X and y.
+    offset: one number for all rows, too. score_params: what a scorer is given beside X and y.
     """
 
     X: Any
     y: Any
     weight: NDArray | None
+    offset: NDArray | None
     score_params: Mapping[str, Any]
 
     @property
@@ -74,6 +76,7 @@ class Portion:
             rows_at(self.X, places),
             rows_at(self.y, places),
             None if self.weight is None else self.weight[places],
+            self.offset if self.offset is None or self.offset.ndim == 0 else self.offset[places],
             {
                 name: rows_at(value, places) if _one_a_row(value, n_rows) else value
                 for name, value in self.score_params.items()
@@ -82,7 +85,7 @@ class Portion:
 
     def given(self, model: Any) -> Given:
         """Let a LogisticRegression read these rows, learning classes and columns from them."""
-        return model._read(self.X, self.y, self.weight)
+        return model._read(self.X, self.y, self.weight, self.offset)
 
     def score(self, model: Any, scoring: str | Callable) -> float:
         """Score a fitted model; larger is better. Rows that missing="drop" leaves out do not count.
@@ -99,17 +102,30 @@ class Portion:
         weight = self.score_params.get("sample_weight")
         numbers = model._targets(np.asarray(self.y))
         weight = None if weight is None else np.asarray(weight, dtype=np.float64)
-        return -log_loss(numbers, model.predict_log_proba(self.X), weight)
+        return -log_loss(numbers, model.predict_log_proba(self.X, self.offset), weight)
 
 
-def portion_of(X: Any, y: Any, weight: Any, score_params: Mapping[str, Any]) -> Portion:
+def portion_of(
+    X: Any,
+    y: Any,
+    weight: NDArray | None,
+    offset: ArrayLike | None,
+    score_params: Mapping[str, Any],
+) -> Portion:
     """Return rows in a form that can be divided; labels keep their name, which `reference` uses."""
+    if are_counts(y):
+        raise ValueError(
+            "y holds counts of failures and successes, which no split divides; give each row twice "
+            "instead, labelled 0 and 1, with the counts as sample_weight."
+        )
     labels = y if getattr(y, "ndim", 0) == 1 and hasattr(y, "name") else read_labels(y)
+    added = None if offset is None else np.asarray(offset, dtype=np.float64)
+    beside = (labels, weight, added, score_params)
     if sparse.issparse(X):
-        return Portion(X.tocsr(), labels, weight, score_params)
+        return Portion(X.tocsr(), *beside)
     if not is_table(X):
-        return Portion(np.asarray(X), labels, weight, score_params)
-    return Portion(X.collect() if hasattr(X, "collect") else X, labels, weight, score_params)
+        return Portion(np.asarray(X), *beside)
+    return Portion(X.collect() if hasattr(X, "collect") else X, *beside)
 
 
 def rows_at(values: Any, places: NDArray[np.intp]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 from sklearn import get_config
 from sklearn.metrics import get_scorer
@@ -19,12 +20,19 @@ class Routed:
     cv: Any
     scoring: Any
 
-    def score(self, X: Any, y: ArrayLike, sample_weight: ArrayLike | None = None) -> float:
+    def score(
+        self,
+        X: Any,
+        y: ArrayLike,
+        sample_weight: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> float:
         """Return the score that `scoring` gives to the predictions for X; larger is better."""
         params = {} if sample_weight is None else {"sample_weight": sample_weight}
         if _routing():
             params = process_routing(self, "score", **params).scorer.score
-        return Portion(X, y, None, params).score(self, self._own_scorer())
+        added = None if offset is None else np.asarray(offset, dtype=np.float64)
+        return Portion(X, y, None, added, params).score(self, self._own_scorer(added))
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Say what goes where, for scikit-learn's metadata routing."""
@@ -39,9 +47,16 @@ class Routed:
         """Return scikit-learn's scorer."""
         return get_scorer("accuracy" if self.scoring is None else self.scoring)
 
-    def _own_scorer(self) -> Any:
-        """Return what `Portion.score` takes."""
-        return EXACT if isinstance(self.scoring, str) and self.scoring == EXACT else self._scorer()
+    def _own_scorer(self, offset: Any = None) -> Any:
+        """Return what `Portion.score` takes; offset: of the rows that are scored."""
+        if isinstance(self.scoring, str) and self.scoring == EXACT:
+            return EXACT
+        if offset is not None:
+            raise ValueError(
+                f"scoring is {self.scoring!r}, but scikit-learn's scorers know nothing of an "
+                f"offset; use scoring='{EXACT}'."
+            )
+        return self._scorer()
 
     def _routed(
         self, sample_weight: Any, params: Mapping[str, Any]
