@@ -24,6 +24,7 @@ from backpass.data import document
 from backpass.data.atomic import written_beside
 from backpass.data.document import DocumentError
 from backpass.encoding import Encoding
+from backpass.formula import Design
 from backpass.network import Network
 
 FORMAT = 1
@@ -228,10 +229,15 @@ def _described(metadata: Mapping[str, str]) -> dict[str, Any]:
         own_network=document.flag,
         multilabel=document.flag,
         classes=document.anything,
-        encoding=document.optional(Encoding.from_document),
+        encoding=document.optional(_encoding_from),
         fitted=document.anything,
         record=document.optional(FitRecord.from_document),
     )
+
+
+def _encoding_from(plain: Any, where: str) -> Encoding | Design:
+    of_formula = type(plain) is dict and "formula" in plain
+    return (Design if of_formula else Encoding).from_document(plain, where)
 
 
 def _model_from(described: dict[str, Any], network: Network, theta: NDArray[np.float64]) -> Any:

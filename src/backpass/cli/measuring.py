@@ -14,6 +14,7 @@ from backpass.cli.words import counted
 from backpass.data.errors import DataError
 from backpass.data.labels import places_of_levels
 from backpass.data.stored import StoredTable
+from backpass.formula import Design
 from backpass.metrics import trivial_log_proba
 from backpass.streaming import StoredEncoded
 from backpass.tallies import Tally
@@ -65,6 +66,11 @@ def log_probabilities(
     if model.encoding_ is None:
         yield from _of_plain_numbers(model, table)
         return
+    if isinstance(model.encoding_, Design):
+        raise ValueError(
+            "the model was fitted with a formula, by which files are not measured; use "
+            "model.score(table, y) in Python, or predict, which writes its predictions."
+        )
     stored = StoredEncoded(table, model.encoding_)
     encoded = stored.rows()
     height = min(_HEIGHT, encoded.height(1))

@@ -109,3 +109,9 @@ def read_offset(offset: ArrayLike, n_rows: int, n_classes: int) -> NDArray[np.fl
         row = int(bad.argmax())
         raise ValueError(f"offset, row {row}: {given[row].tolist()}; offsets are finite numbers.")
     return np.ascontiguousarray(given)
+
+
+def target_name(y: Any) -> str:
+    """Return what a column of labels is called; "y" where it has no name."""
+    name = getattr(y, "name", None)
+    return name if isinstance(name, str) and name else "y"

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.exceptions import ConvergenceWarning
 
-from backpass.estimators.beside import COUNTED, Beside, read_offset
+from backpass.estimators.beside import COUNTED, Beside, read_offset, target_name
 from backpass.estimators.datasets import is_dataset, read_dataset
+from backpass.estimators.formulas import learn_design, whole_rows
 from backpass.estimators.given import Given, as_rows
 from backpass.estimators.inputs import (
     check_lengths,
@@ -24,7 +25,7 @@ from backpass.estimators.inputs import (
 from backpass.estimators.logistic_parameters import check_parameters
 from backpass.estimators.minimum import Fitted, Problem, minimise, write_problem
 from backpass.estimators.predictions import Predictions
-from backpass.estimators.statistics import Statistics, target_name
+from backpass.estimators.statistics import Statistics
 from backpass.runner import reproducible
 
 
@@ -124,6 +125,7 @@ class LogisticRegression(Statistics, Predictions):
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
+        formula: str | None = None,
     ) -> LogisticRegression:
         """Fit to rows.
 
@@ -136,9 +138,11 @@ class LogisticRegression(Statistics, Predictions):
         sample_weight : (n_rows,), or None where all are 1.
         offset : what is added to the logit of the second class, (n_rows,); for more than two
             classes to every class's, (n_rows, n_classes). Predictions need theirs then.
+        formula : with a table as X and no y, R's words for what to fit, "y ~ C(race) + age:lwt".
+            Predictions take tables with the same columns. Needs the package formulaic.
         """
         check_parameters(self)
-        return self._fit_given(self._read(X, y, sample_weight, offset))
+        return self._fit_given(self._read(X, y, sample_weight, offset, formula))
 
     def _read(
         self,
@@ -146,9 +150,12 @@ class LogisticRegression(Statistics, Predictions):
         y: ArrayLike | None,
         sample_weight: ArrayLike | None,
         offset: ArrayLike | None = None,
+        formula: str | None = None,
     ) -> Given:
         """Return what the fit reads; set `classes_`, `encoding_` and the columns' names."""
         self.has_offset_ = offset is not None
+        if formula is not None:
+            return self._read_formula(X, y, sample_weight, offset, formula)
         if is_dataset(X):
             missing = self.missing or ("indicator" if np.isfinite(self.C) else "raise")
             given = read_dataset(self, X, y, sample_weight, missing, self._reference)
@@ -160,12 +167,25 @@ class LogisticRegression(Statistics, Predictions):
         self.encoding_ = columns.encoding
         check_lengths(columns.X if columns.rows is None else X, beside.y)
         kept = beside if columns.rows is None else beside.take(columns.rows)
-        self.classes_ = COUNTED if kept.counted else np.unique(kept.y)
+        self._learn_classes(kept)
+        return self._given(columns.X, kept, len(beside.y) - len(kept.y))
+
+    def _read_formula(
+        self, data: Any, y: Any, sample_weight: Any, offset: Any, formula: str
+    ) -> Given:
+        """Return what the fit reads of a table by a formula, and set the same."""
+        design = learn_design(self, data, y, formula)
+        self.encoding_, self._target = design, design.y_name if design.y else target_name(y)
+        table, beside, n_left_out = whole_rows(design, data, y, sample_weight, offset)
+        self._learn_classes(beside)
+        return self._given(design.transform(table), beside, n_left_out)
+
+    def _learn_classes(self, beside: Beside) -> None:
+        self.classes_ = COUNTED if beside.counted else np.unique(beside.y)
         if len(self.classes_) < 2:
             raise ValueError(
                 f"y has one class only, {self.classes_.tolist()}; a classifier needs two classes."
             )
-        return self._given(columns.X, kept, len(beside.y) - len(kept.y))
 
     def _given(self, X: Any, beside: Beside, n_left_out: int) -> Given:
         """Put an array or a CSR matrix and what came beside it together for a fit."""

@@ -15,6 +15,7 @@ from backpass.estimators.base import NetworkClassifier
 from backpass.estimators.beside import read_offset
 from backpass.estimators.inputs import is_plain, read_for_predict
 from backpass.estimators.minimum import own_network
+from backpass.formula import Design
 from backpass.trace import Trace
 
 
@@ -33,12 +34,11 @@ class Predictions(NetworkClassifier):
         if "coef_" not in self.__dict__:  # the check itself takes as long as a row's prediction
             check_is_fitted(self)
         rows = X if is_plain(self, X) else read_for_predict(self, X, in_blocks=True)
-        return self._logits(rows, offset)
+        return self._logits(rows, self._offset_of(X, rows.shape[0], offset))
 
-    def _logits(self, rows: Any, offset: ArrayLike | None = None) -> NDArray[np.float64]:
-        """Return the logits of an array, a CSR matrix, rows or a block of them."""
+    def _logits(self, rows: Any, added: NDArray | None = None) -> NDArray[np.float64]:
+        """Return the logits of an array, a CSR matrix, rows or a block of them, plus an offset."""
         logits = rows @ self.coef_.T + self.intercept_
-        added = self._offset_of(len(logits), offset)
         if added is not None:
             logits += added
         return logits[:, 0] if len(self.classes_) == 2 else logits
@@ -64,6 +64,11 @@ class Predictions(NetworkClassifier):
 
     def log_proba_of_block(self, block: Block) -> NDArray[np.float64]:
         """Predict log-probabilities of rows that are encoded already."""
+        if self.has_offset_ or isinstance(self.encoding_, Design):
+            raise ValueError(
+                "the model was fitted with an offset or a formula, for which encoded rows have no "
+                "place; predict from the table."
+            )
         return _log_proba(self._logits(block))
 
     def score(
@@ -83,7 +88,7 @@ class Predictions(NetworkClassifier):
         """
         check_is_fitted(self)
         rows = read_for_predict(self, X)
-        added = self._offset_of(len(rows), offset)
+        added = self._offset_of(X, len(rows), offset)
         if added is None:
             return self._traced(self.network_, self.theta_, rows, y, self._input_names())
         k, d = self.coef_.shape
@@ -95,13 +100,19 @@ class Predictions(NetworkClassifier):
         of = ["offset"] if k == 1 else [f"offset of {label}" for label in self.classes_]
         return self._traced(network, theta, np.hstack([rows, added]), y, (*names, *of))
 
-    def _offset_of(self, n_rows: int, offset: ArrayLike | None) -> NDArray | None:
-        """Return what is added to the logits, (n_rows, n_outputs); None for nothing."""
+    def _offset_of(self, X: Any, n_rows: int, offset: ArrayLike | None) -> NDArray | None:
+        """Return what is added to the logits, (n_rows, n_outputs); None for nothing.
+
+        It is the offset of the formula, which X holds, and that of the call.
+        """
         if offset is None and self.has_offset_:
             raise ValueError(
                 "the model was fitted with an offset, on which its predictions depend; give "
                 "offset=, one per row, or offset=0 to predict without."
             )
+        own = self.encoding_.offset(X) if isinstance(self.encoding_, Design) else None
+        if own is not None:
+            offset = own if offset is None else own + np.asarray(offset, dtype=np.float64)
         return None if offset is None else read_offset(offset, n_rows, len(self.classes_))
 
 

@@ -15,11 +15,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from backpass.data.table import as_table, is_table
 from backpass.estimators.beside import Beside
 from backpass.estimators.datasets import is_dataset, read_dataset
+from backpass.estimators.formulas import whole_rows
 from backpass.estimators.given import Given
 from backpass.estimators.inputs import (
     array_as_table,
     read_for_predict,
 )
+from backpass.formula import Design
 from backpass.inference import Results
 from backpass.inference.aliasing import CollinearityWarning
 from backpass.inference.estimates import Account
@@ -83,7 +85,7 @@ class Statistics:
         Parameters
         ----------
         X, y, sample_weight, offset : what the fit was given; a dataset comes alone, or with its
-            offset. Weights are frequencies.
+            offset, and the table of a formula without y. Weights are frequencies.
         cov : "hessian", the inverse information; "HC0" or "HC1", sandwiches that need no variance
             to be right; "cluster", for rows that depend on each other within groups.
         groups : for "cluster", a label per row.
@@ -97,9 +99,15 @@ class Statistics:
         if is_dataset(X):
             given = self._with_offset(self._dataset_of_the_fit(X, y, sample_weight), offset)
         else:
-            beside = Beside.read(X, y, sample_weight, offset, groups)
+            n_left_out = 0
+            if isinstance(self.encoding_, Design):
+                parts = (X, y, sample_weight, offset, groups)
+                X, beside, n_left_out = whole_rows(self.encoding_, *parts)
+            else:
+                beside = Beside.read(X, y, sample_weight, offset, groups)
             rows, kept = self._rows_of_the_fit(X, beside)
-            given, groups = self._given(rows, kept, len(beside.y) - len(kept.y)), kept.groups
+            n_left_out += len(beside.y) - len(kept.y)
+            given, groups = self._given(rows, kept, n_left_out), kept.groups
         with reproducible(self.n_jobs):
             problem: Problem = self._problem(given)  # type: ignore[attr-defined]
             u = problem.objective.solvers(self.coef_, self.intercept_)
@@ -131,7 +139,7 @@ class Statistics:
         names, values = list(map(str, self.coef_names_)), self.coef_
         deviations, stride = self._deviations()
         if self.fit_intercept:
-            names = ["(intercept)", *names]
+            names = [self._intercept_name(), *names]
             values = np.hstack([self.intercept_[:, None], values])
             deviations = np.concatenate([[np.nan], deviations])
         kind = {0.0: "L2", 1.0: "L1"}.get(self.l1_ratio, "elastic net")
@@ -154,6 +162,9 @@ class Statistics:
             stride,
         )
 
+    def _intercept_name(self) -> str:
+        return getattr(self.encoding_, "intercept_name", "(intercept)")
+
     def _penalised_scale(self) -> str:
         return "on standardised columns" if self.standardize else "on columns as given"
 
@@ -168,7 +179,7 @@ class Statistics:
 
         def read(X: Any, offset: ArrayLike | None) -> tuple[Any, NDArray | None]:
             rows = read_for_predict(self, X, in_blocks=True)
-            return rows, self._offset_of(rows.shape[0], offset)
+            return rows, self._offset_of(X, rows.shape[0], offset)
 
         return read
 
@@ -221,8 +232,10 @@ class Statistics:
         base = self._base()
         labels = self.classes_.tolist()
         names = [str(name) for name in self.coef_names_]
+        terms = self.encoding_.term_names if isinstance(self.encoding_, Design) else {}
         return Account(
-            names=tuple(["(intercept)"] * self.fit_intercept + names),
+            names=tuple([self._intercept_name()] * self.fit_intercept + names),
+            terms=tuple((term, tuple(of)) for term, of in terms.items()),
             classes=(labels[base], *(label for c, label in enumerate(labels) if c != base)),
             target=self._target,
             null_value=-problem.null_objective,
@@ -264,9 +277,3 @@ class Statistics:
         for kind, said in notes(self._results):
             warnings.warn(said, WARNINGS[kind], stacklevel=5)
         return separation is not None
-
-
-def target_name(y: Any) -> str:
-    """Return what a column of labels is called; "y" where it has no name."""
-    name = getattr(y, "name", None)
-    return name if isinstance(name, str) and name else "y"

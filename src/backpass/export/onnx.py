@@ -20,6 +20,7 @@ from backpass.estimators.base import NetworkClassifier
 from backpass.estimators.outputs import logit_network
 from backpass.export import columns, rules
 from backpass.export.graph import ROWS, Graph
+from backpass.formula import Design
 
 INPUT_DTYPES = ("float64", "float32")
 
@@ -83,6 +84,11 @@ def _check(model: Any, input_dtype: str) -> None:
         raise ValueError(
             "the model was fitted with an offset, for which a graph of its columns has no place; "
             "fit without offset=, or predict in Python."
+        )
+    if isinstance(getattr(model, "encoding_", None), Design):
+        raise ValueError(
+            "the model was fitted with a formula, whose functions are not exported; compute the "
+            "columns beforehand and fit to them, or predict in Python."
         )
     if input_dtype not in INPUT_DTYPES:
         raise ValueError(f"input_dtype is {input_dtype!r}; it is 'float64' or 'float32'.")

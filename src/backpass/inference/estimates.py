@@ -29,6 +29,7 @@ class Account:
     names: coefficients of one contrast, intercept first. classes: labels, the base class first.
     target: what the labels are called, or "y". null_value: log-likelihood of the model without
     columns. n_dropped: rows left out for missing values. reached: whether the optimum was.
+    terms: (term, its coefficients) of a formula.
     """
 
     names: tuple[str, ...]
@@ -41,6 +42,7 @@ class Account:
     intercept: bool = True
     class_weight: bool = False
     firth: bool = False
+    terms: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)

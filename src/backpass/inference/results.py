@@ -94,7 +94,8 @@ class Results(Estimates):
         """Test whether coefficients are jointly `value`, by their covariance.
 
         what: a name or names of coefficients ("age", ("general", "write") for a softmax, "race" for
-        all levels of a category), or a matrix R of one column per coefficient: R params = value.
+        all levels of a category, "C(race):age" for a term of a formula), or a matrix R of one column
+        per coefficient: R params = value.
         """
         R = self._combinations(what)
         params = self.params.to_numpy()[self._kept_places()]
@@ -168,7 +169,7 @@ class Results(Estimates):
             effect, error = effects.marginal_effects(self.optimum, self.covariance, at)
         classes = list(self.account.classes)
         names = np.array(self.account.names, dtype=object)
-        slopes = np.flatnonzero(names != "(intercept)") if self.account.intercept else slice(None)
+        slopes = slice(int(self.account.intercept), None)
         full = np.full((2, len(classes), len(names)), np.nan)
         full[:, :, self.optimum.likelihood.scale.places] = effect, error
         full = full[:, :, slopes]
@@ -283,7 +284,12 @@ class Results(Estimates):
         label, plain = name if isinstance(name, tuple) else (None, name)
         of_class = [place for place, (c, _) in enumerate(entries) if label is None or c == label]
         exact = [place for place in of_class if entries[place][1] == plain]
-        levels = [place for place in of_class if entries[place][1].startswith(f"{plain}=")]
+        of_term = dict(self.account.terms).get(plain, ())
+        levels = [
+            place
+            for place in of_class
+            if entries[place][1] in of_term or entries[place][1].startswith(f"{plain}=")
+        ]
         if not exact and not levels:
             raise ValueError(
                 f"no coefficient is called {name!r}; there are "

@@ -1,0 +1,273 @@
+"""Formulas: R's columns and names, the same at predict and from files, and no code ever run."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.inference.data import read
+
+import backpass as bp
+from backpass.data.document import DocumentError
+from backpass.data.table import as_table
+from backpass.formula import Design, parse_formula
+
+pytest.importorskip("formulaic")
+
+RNG = np.random.default_rng(4)
+N = 60
+TABLE = pd.DataFrame(
+    {
+        "y": RNG.integers(0, 2, N),
+        "age": RNG.uniform(20.0, 60.0, N),
+        "lwt": RNG.uniform(90.0, 200.0, N),
+        "race": RNG.integers(1, 4, N),
+        "sex": np.where(RNG.random(N) < 0.5, "m", "f"),
+        "smoke": RNG.random(N) < 0.5,
+        "dose": pd.Categorical(np.where(RNG.random(N) < 0.5, "lo", "hi"), ["lo", "hi"]),
+    }
+)
+
+
+def design(formula, table=TABLE, missing="raise", reference=None, intercept=None):
+    parsed = parse_formula(formula, list(table.columns))
+    ones = parsed.intercept if intercept is None else intercept
+    return Design.learn(parsed, as_table(table), missing, reference or {}, ones)
+
+
+# What colnames(model.matrix(...)) gives, R 4: variables in the order of the formula, terms by
+# degree, the first factor of an interaction fastest, and all levels where a margin is absent.
+R_NAMES = {
+    "y ~ C(race) + age:lwt": "C(race)2 C(race)3 age:lwt",
+    "y ~ sex*C(race)": "sexm C(race)2 C(race)3 sexm:C(race)2 sexm:C(race)3",
+    "y ~ lwt + age + age:lwt": "lwt age lwt:age",
+    "y ~ sex + dose - 1": "sexf sexm dosehi",
+    "y ~ 0 + age + dose": "age doselo dosehi",
+    "y ~ sex:age": "sexf:age sexm:age",
+    "y ~ sex/age": "sexm sexf:age sexm:age",
+    "y ~ sex + sex:dose": "sexm sexf:dosehi sexm:dosehi",
+    "y ~ sex:dose": "sexf:doselo sexm:doselo sexf:dosehi sexm:dosehi",
+    "y ~ (age + lwt + sex)^2 - age:sex": "age lwt sexm age:lwt lwt:sexm",
+    "y ~ smoke + I(age>30)": "smokeTRUE I(age > 30)TRUE",
+    "y ~ . - race - lwt": "age sexm smokeTRUE dosehi",
+    "log(age) ~ sqrt(lwt) + scale(lwt)": "sqrt(lwt) scale(lwt)",
+}
+
+
+@pytest.mark.parametrize("formula", R_NAMES)
+def test_columns_are_named_as_in_r(formula):
+    assert " ".join(design(formula).coef_names) == R_NAMES[formula]
+
+
+@pytest.mark.parametrize(
+    ("formula", "name"),
+    [
+        ("y ~ I(age^2)", "I(age^2)"),
+        ("y ~ I(age ** 2)", "I(age^2)"),
+        ("y ~ I((2*age)^2 + 1)", "I((2 * age)^2 + 1)"),
+        ("y ~ I(age/lwt - 1)", "I(age/lwt - 1)"),
+        ("y ~ log(lwt+1)", "log(lwt + 1)"),
+        ("y ~ relevel(dose, ref='hi')", 'relevel(dose, ref = "hi")lo'),
+        ("y ~ C(dose, contr.treatment('hi'))", 'C(dose, contr.treatment("hi"))lo'),
+    ],
+)
+def test_functions_are_written_as_r_writes_them(formula, name):
+    assert design(formula).coef_names == [name]
+
+
+def test_values_are_what_the_formula_says():
+    made = design("y ~ age:sex + I((2*age)^2 + 1) + log(lwt) - 1").transform(TABLE)
+    age, male = TABLE["age"].to_numpy(), (TABLE["sex"] == "m").to_numpy()
+    expected = [(2 * age) ** 2 + 1, np.log(TABLE["lwt"]), age * ~male, age * male]
+    np.testing.assert_allclose(made, np.column_stack(expected), rtol=1e-14)
+
+
+def test_stateful_functions_keep_what_they_learned():
+    one = design("y ~ scale(age) + center(lwt) + poly(age, 3)")
+    made = one.transform(TABLE)
+    age = TABLE["age"].to_numpy()
+    np.testing.assert_allclose(made[:, 0], (age - age.mean()) / age.std(ddof=1), rtol=1e-12)
+    np.testing.assert_allclose(made[:, 1], TABLE["lwt"] - TABLE["lwt"].mean(), rtol=1e-12)
+    # R's poly: orthonormal, orthogonal to 1, leading coefficients positive
+    np.testing.assert_allclose(made[:, 2:].T @ made[:, 2:], np.eye(3), atol=1e-12)
+    np.testing.assert_allclose(made[:, 2:].sum(axis=0), 0.0, atol=1e-12)
+    powers = np.column_stack([age**k for k in range(4)])
+    q, r = np.linalg.qr(powers)
+    np.testing.assert_allclose(made[:, 2:], (q * np.sign(np.diag(r)))[:, 1:], atol=1e-9)
+    np.testing.assert_allclose(one.transform(TABLE.head(2)), made[:2], rtol=1e-12)
+
+
+def test_a_fit_is_that_to_the_columns_written_out():
+    formula = "y ~ C(race) + age:lwt + smoke"
+    fit = bp.LogisticRegression(C=np.inf, tol=1e-16).fit(TABLE, formula=formula)
+    X = design(formula).transform(TABLE)
+    plain = bp.LogisticRegression(C=np.inf, tol=1e-16).fit(X, TABLE["y"])
+    np.testing.assert_array_equal(fit.coef_, plain.coef_)
+    found = fit.inference(TABLE)
+    assert found.params.index[0] == "(Intercept)" and found.account.target == "y"
+    assert str(fit.summary()) == str(found)
+    assert found.lr_test("C(race)").df == 2 and found.wald_test("age:lwt").df == 1
+    shuffled = TABLE[TABLE.columns[::-1]]
+    np.testing.assert_array_equal(fit.predict_proba(shuffled), plain.predict_proba(X))
+    assert found.marginal_effects().index.tolist() == fit.coef_names_.tolist()
+
+
+def test_birthwt_as_r_fits_it():
+    """Hosmer & Lemeshow (1989), table 2.2; factor(race) of 1, 2, 3 as the data have it."""
+    data = read("birthwt/birthwt.csv")
+    fit = bp.LogisticRegression(C=np.inf, tol=1e-14)
+    found = fit.fit(data, formula="low ~ age + lwt + factor(race) + ftv").inference(data)
+    published = [1.2953, -0.0238, -0.0142, 1.0039, 0.4331, -0.0493]
+    np.testing.assert_allclose(found.params, published, atol=1e-4)
+    assert found.params.index[3:5].tolist() == ["factor(race)2", "factor(race)3"]
+
+
+def test_counts_and_offsets_of_a_formula():
+    """cbind() has R's order, successes first; offset() is computed at predict, too."""
+    table = TABLE.assign(won=RNG.integers(0, 5, N), lost=RNG.integers(1, 5, N))
+    fit = bp.LogisticRegression(C=np.inf, tol=1e-16)
+    fit.fit(table, formula="cbind(won, lost) ~ age + offset(log(lwt))")
+    plain = bp.LogisticRegression(C=np.inf, tol=1e-16)
+    offset = np.log(table["lwt"])
+    plain.fit(table[["age"]], table[["lost", "won"]], offset=offset)
+    np.testing.assert_allclose(fit.coef_, plain.coef_, rtol=1e-12)
+    expected = plain.predict_proba(table[["age"]], offset=offset)
+    np.testing.assert_allclose(fit.predict_proba(table), expected, rtol=1e-12)
+    more = fit.decision_function(table, offset=np.ones(N)) - fit.decision_function(table)
+    np.testing.assert_allclose(more, 1.0, rtol=1e-12)
+    shown = fit.inference(table).predict(table.head(3))[1, "proba"]
+    np.testing.assert_allclose(shown, expected[:3, 1], rtol=1e-12)
+
+
+def test_rows_with_missing_values_are_left_out_where_asked():
+    table = TABLE.astype({"y": float})
+    table.loc[:3, "age"], table.loc[5, "y"] = np.nan, np.nan
+    table.loc[7, "lwt"] = np.nan  # no part of the formula
+    with pytest.raises(ValueError, match=r"missing in 'age' \(4\), 'y' \(1\) of 60 rows.*'drop'"):
+        bp.LogisticRegression(C=np.inf).fit(table, formula="y ~ age")
+    weight = RNG.integers(1, 3, N)
+    dropping = bp.LogisticRegression(C=np.inf, missing="drop")
+    dropping.fit(table, sample_weight=weight, formula="y ~ age")
+    whole = table["age"].notna() & table["y"].notna()
+    plain = bp.LogisticRegression(C=np.inf).fit(
+        table.loc[whole, ["age"]], table.loc[whole, "y"], weight[whole]
+    )
+    np.testing.assert_allclose(dropping.coef_, plain.coef_, rtol=1e-12)
+    assert dropping.inference(table, sample_weight=weight).account.n_dropped == 5
+    with pytest.raises(
+        ValueError, match=r"missing in 'age' \(4\) of 60 rows. Leave such rows out."
+    ):
+        dropping.predict(table)
+
+
+def test_files_keep_a_formula_as_structure(tmp_path):
+    formula = "y ~ C(race, contr.treatment('2')):scale(age) + poly(lwt, 2) + smoke + I(sex == 'm')"
+    fit = bp.LogisticRegression(C=np.inf).fit(TABLE, formula=formula + " + offset(log(age))")
+    bp.save(fit, tmp_path / "m.safetensors")
+    loaded = bp.load(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(loaded.predict_proba(TABLE), fit.predict_proba(TABLE))
+    assert loaded.encoding_.coef_names == fit.encoding_.coef_names
+
+
+def hostile(change):
+    plain = json.loads(json.dumps(design("y ~ C(race)*log(age) + scale(lwt)").to_document()))
+    change(plain)
+    return plain
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda d: d["factors"][1].update(node=["__import__", ["constant", "os"]]),
+        lambda d: d["factors"][1].update(node=["eval", ["constant", "1"]]),
+        lambda d: d["factors"][1].update(node=["column", 3]),
+        lambda d: d["factors"][1].update(node="log(age)"),
+        lambda d: d["factors"][1].update(node=["log", ["column", "age"], ["column", "age"]]),
+        lambda d: d["factors"][2].update(node=["scale", ["column", "lwt"], 1.0, 0.0]),
+        lambda d: d["factors"][0].update(baseline="9"),
+        lambda d: d["factors"][0].update(kind="code"),
+        lambda d: d["terms"].append([[7, False]]),
+        lambda d: d["terms"].append([[0, True]] * 200),
+        lambda d: d["kinds"].append(["other", "number"]),
+        lambda d: d.update(more="1"),
+    ],
+)
+def test_a_hostile_file_is_refused(change):
+    with pytest.raises(DocumentError):
+        Design.from_document(hostile(change))
+
+
+def test_an_expression_as_deep_as_a_stack_is_refused():
+    def nested(plain):
+        node = ["column", "age"]
+        for _ in range(500):
+            node = ["log", node]
+        plain["factors"][1]["node"] = node
+
+    with pytest.raises(DocumentError, match="is no expression"):
+        Design.from_document(hostile(nested))
+
+
+@pytest.mark.parametrize(
+    ("formula", "said"),
+    [
+        ("y ~ __import__('os').system('true')", "is not understood"),
+        ("y ~ open('x')", r"'open\(\"x\"\)' is not understood. Terms are columns, C\(column\)"),
+        ("y ~ np.log(age)", "is not understood. .* functions log, log2"),
+        ("y ~ age.__class__(lwt)", "is not understood"),
+        ("y ~ [x for x in age]", "is not understood"),
+        ("y ~ age +", "is not understood"),
+        ("y ~ agee", "names 'agee', which the table does not have; it has 'y', 'age'"),
+        ("y ~ 1", "names no column to fit with"),
+        ("y + age ~ lwt", r"left side has several terms; two counts are cbind\(s, f\)"),
+        ("y ~ log(age - 40)", r"record \d+: log\(age - 40\) of the formula is (nan|-inf)"),
+        ("y ~ log(sex)", "holds text"),
+        ("y ~ C(dose, contr.treatment('no'))", "baseline 'no' does not occur; .* 'lo', 'hi'"),
+        ("y ~ C(dose, contr.sum)", "the coding of levels is contr.treatment"),
+        ("y ~ poly(age, 0)", "degree of poly is a whole number"),
+        ("y ~ offset(age):lwt", "stands alone"),
+        ("y ~ age - 1", "has no intercept, but fit_intercept is True"),
+        ("~ age", "no left side, and y is not given"),
+    ],
+)
+def test_formulas_that_are_none(formula, said):
+    with pytest.raises(ValueError, match=said):
+        bp.LogisticRegression(C=np.inf).fit(TABLE, formula=formula)
+
+
+def test_what_contradicts_a_formula_is_refused():
+    def fit(X=TABLE, y=None, formula="y ~ dose", **parameters):
+        return bp.LogisticRegression(**({"C": np.inf} | parameters)).fit(X, y, formula=formula)
+
+    with pytest.raises(ValueError, match="has a left side, and y is given too"):
+        fit(y=TABLE["y"])
+    with pytest.raises(ValueError, match=r"so X is a table .* it is ndarray"):
+        fit(TABLE[["age"]].to_numpy())
+    with pytest.raises(ValueError, match="with one it is 'raise' or 'drop'"):
+        fit(missing="indicator")
+    with pytest.raises(ValueError, match="column 'age': reference names it, but it is no category"):
+        fit(reference={"age": "hi"})
+    assert fit(reference={"dose": "hi"}).coef_names_.tolist() == ["doselo"]
+    assert fit(formula="~ dose", y=TABLE["y"]).coef_names_.tolist() == ["dosehi"]
+    with pytest.raises(ValueError, match="column 'dose': holds 'mid', which the fit did not see"):
+        fit().predict(TABLE.assign(dose="mid"))
+    fit(C=1.0, standardize=True, reference={"dose": "hi"})  # contrasts mean something here
+
+
+def test_the_command_line_says_what_it_cannot_do_with_a_formula(tmp_path, capsys):
+    from backpass.cli import main
+
+    TABLE.to_csv(tmp_path / "t.csv", index=False)
+    bp.save(bp.LogisticRegression().fit(TABLE, formula="y ~ age + sex"), tmp_path / "m.safetensors")
+    model, data = str(tmp_path / "m.safetensors"), str(tmp_path / "t.csv")
+    assert main(["evaluate", model, data, "--target", "y"]) == 1
+    assert "fitted with a formula, by which files are not measured" in capsys.readouterr().err
+    assert main(["predict", model, data, "--out", str(tmp_path / "p.csv")]) == 0
+    fit = bp.load(model)
+    predicted = pd.read_csv(tmp_path / "p.csv")["prediction"]
+    np.testing.assert_array_equal(predicted, fit.predict(TABLE))
+    pytest.importorskip("onnx")
+    with pytest.raises(ValueError, match="fitted with a formula, whose functions are not exported"):
+        bp.to_onnx(fit)
