@@ -94,7 +94,7 @@ class Results(Estimates):
         """Test whether coefficients are jointly `value`, by their covariance.
 
         what: a name or names of coefficients ("age", ("general", "write") for a softmax, "race" for
-        all levels of a category, "C(race):age" for a term of a formula), or a matrix R of one column
+        all levels of a category, "C(race):age" for a formula's term), or a matrix R of one column
         per coefficient: R params = value.
         """
         R = self._combinations(what)
