@@ -271,3 +271,13 @@ def test_the_command_line_says_what_it_cannot_do_with_a_formula(tmp_path, capsys
     pytest.importorskip("onnx")
     with pytest.raises(ValueError, match="fitted with a formula, whose functions are not exported"):
         bp.to_onnx(fit)
+
+
+def test_a_formula_in_a_search():
+    from sklearn.model_selection import GridSearchCV
+
+    search = GridSearchCV(bp.LogisticRegression(), {"C": [0.1, 1.0]}, cv=3)
+    search.fit(TABLE, TABLE["y"], formula="~ scale(age) + dose")
+    assert search.best_estimator_.coef_names_.tolist() == ["scale(age)", "dosehi"]
+    with pytest.raises(ValueError, match=r"takes no formula; use scikit-learn's GridSearchCV"):
+        bp.LogisticRegressionCV().fit(TABLE, formula="y ~ age")

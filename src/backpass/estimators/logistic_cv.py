@@ -121,6 +121,7 @@ class LogisticRegressionCV(Routed, LogisticRegression):
         y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
+        formula: str | None = None,
         **params: Any,
     ) -> LogisticRegressionCV:
         """Choose by cross-validation, then fit to all rows.
@@ -129,12 +130,18 @@ class LogisticRegressionCV(Routed, LogisticRegression):
         ----------
         X, y, sample_weight, offset : as in `LogisticRegression.fit`, but y is labels. Weights
             and offsets count in fits and in scores.
+        formula : refused; GridSearchCV over LogisticRegression takes one.
         params : groups=, a label per row, for splitters that ask for it. With scikit-learn's
             metadata routing, whatever splitter and scorer request.
 
         Raises ValueError where a split has no rows of a class to fit to, or a score is nan.
         """
         check_parameters(self)
+        if formula is not None:
+            raise ValueError(
+                "LogisticRegressionCV takes no formula; use scikit-learn's GridSearchCV("
+                "LogisticRegression(), {'C': [...]}).fit(table, y, formula='~ ...')."
+            )
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         sample_weight = None if sample_weight is None else np.asarray(sample_weight)
