@@ -2,35 +2,10 @@
 
 import numpy as np
 import pytest
+from tests.solvers.problems import bordered
 
 from backpass.bordered import Bordered, BorderedFactor
 from backpass.factor import Factor
-
-
-def bordered(k=2, n_levels=6, width=3, seed=0, units=True):
-    """Return a positive definite H with a block-diagonal part, and it as a matrix."""
-    rng = np.random.default_rng(seed)
-    # Rows of one level each, so that levels have no products with each other.
-    n_rows, size = 400, k * (n_levels + width)
-    order = rng.permutation(size).reshape(k, n_levels + width)
-    levels = np.ascontiguousarray(order[:, :n_levels].T)
-    rest = order[:, n_levels:].reshape(-1)
-    whole = np.zeros((size, size))
-    for _ in range(n_rows):
-        level, x = rng.integers(n_levels), rng.normal(size=width)
-        bend = np.cov(rng.normal(size=(k, 5))).reshape(k, k)
-        row = np.zeros((k, size))
-        for a in range(k):
-            row[a, levels[level, a]] = 1.0
-            row[a, rest.reshape(k, width)[a]] = x
-        whole += row.T @ bend @ row
-    whole += 0.1 * np.eye(size)
-    if units:
-        unit = 10.0 ** rng.uniform(-3, 3, size)
-        whole *= np.outer(unit, unit)
-    D = np.stack([whole[np.ix_(own, own)] for own in levels])
-    B = np.stack([whole[np.ix_(own, rest)] for own in levels])
-    return Bordered(levels, rest, D, B, whole[np.ix_(rest, rest)]), whole
 
 
 @pytest.mark.parametrize("k", [1, 2, 3])

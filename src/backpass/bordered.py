@@ -115,7 +115,7 @@ class BorderedFactor:
         W = self._root.transpose(0, 2, 1) @ W
         flat = W.reshape(n_levels * k, -1)
         inner = matrix.E / np.outer(self.unit, self.unit) - flat.T @ flat
-        self._solved = self._root @ W  # A⁻¹ B
+        self._W = W
         nothing = np.diag(inner) <= 64.0 * EPS * max(len(inner), 8)
         inner[nothing], inner[:, nothing] = 0.0, 0.0
         self.complement = Factor(inner)
@@ -125,9 +125,10 @@ class BorderedFactor:
         """Return H⁻¹ · right, (n_unknowns,)."""
         out = np.empty(len(right))
         inner, outer = right[self.levels] / self.unit_inner, right[self.rest] / self.unit
-        left = self.complement.solve(outer - np.tensordot(inner, self._solved, axes=2))
-        own = (self._root @ (self._root.transpose(0, 2, 1) @ inner[:, :, None]))[:, :, 0]
-        out[self.levels] = (own - self._solved @ left) / self.unit_inner
+        half = np.einsum("lac,la->lc", self._root, inner)  # Tᵀ of the levels' part
+        left = self.complement.solve(outer - np.tensordot(half, self._W, axes=2))
+        half -= self._W @ left
+        out[self.levels] = np.einsum("lac,lc->la", self._root, half) / self.unit_inner
         out[self.rest] = left / self.unit
         return out
 
@@ -138,7 +139,9 @@ class BorderedFactor:
         H = Lᵀ diag(D, S) L with L = [I M; 0 I], M = D⁻¹B, so ‖H⁻¹‖ <= ‖L⁻¹‖² max(‖D⁻¹‖, ‖S⁻¹‖), and
         ‖L⁻¹‖ is (m + √(m² + 4)) / 2 for m = ‖M‖.
         """
-        M = (self._solved / self.unit_inner[:, :, None] * self.unit).reshape(-1, len(self.unit))
+        M = self._root @ self._W
+        M /= self.unit_inner[:, :, None]
+        M = (M * self.unit).reshape(-1, len(self.unit))
         m = np.sqrt(max(np.linalg.eigvalsh(M.T @ M)[-1], 0.0)) if len(self.unit) else 0.0
         of_levels = np.linalg.eigvalsh(self._D).min(initial=np.inf)
         if not of_levels > 0.0:
@@ -158,10 +161,10 @@ class BorderedFactor:
             q = np.zeros((len(level), k * width))
             q[:, a * width : (a + 1) * width] = others / self.unit[a * width : (a + 1) * width]
             entry = size[there] / self.unit_inner[level[there], a]
-            q[there] -= entry[:, None] * self._solved[level[there], a]
+            half = entry[:, None] * self._root[level[there], a]  # Tᵀ of the levels' part
+            q[there] -= np.einsum("ic,icj->ij", half, self._W[level[there]])
             found += np.einsum("ij,ij->i", q, self.complement.solve(q.T).T)
-            own = np.square(self._root[level[there], a]).sum(axis=1)
-            found[there] += np.square(entry) * own
+            found[there] += np.square(half).sum(axis=1)
         return found
 
 

@@ -34,7 +34,7 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 GRAM_UP_TO = 2000  # columns
 MATRIX_UP_TO = 2000  # unknowns
-BORDERED_BYTES = 128 * 2**20  # of one curvature that is bordered: some four are held at once
+BORDERED_BYTES = 48 * 2**20  # of one curvature that is bordered: up to ten are held at once
 NO_WEIGHT = np.empty(0)
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 
@@ -164,21 +164,26 @@ class LinearObjective:
         """Return ∑ weight · loss + Ω(u)."""
         return self.smooth_value(u) - self.penalty.smooth_value(u) + self.penalty.value(u)
 
-    def curvature(self, u: Vector, definite: bool = True) -> Matrix:
+    def curvature(self, u: Vector, definite: bool = True) -> Matrix | Bordered:
         """Return the curvature at u; definite: with the null directions filled, see `definite`."""
         matrix = self.evaluate(u, curvature=True).curvature
-        assert isinstance(matrix, np.ndarray)
+        assert matrix is not None
         return self.definite(matrix) if definite else matrix
 
-    def definite(self, matrix: Matrix) -> Matrix:
+    def definite(self, matrix: Matrix | Bordered) -> Matrix | Bordered:
         """Give a curvature the mean of its diagonal along the null directions that are known.
 
         It is 0 there, and the gradient has no component along them, so steps stay what they are.
         """
+        if isinstance(matrix, Bordered):
+            return self._definite_border(matrix)
+        return self._definite_matrix(matrix)
+
+    def _definite_matrix(self, matrix: Matrix) -> Matrix:
         return matrix + np.diag(matrix).mean() * self.null_projector if self.has_null else matrix
 
     def _definite_border(self, matrix: Bordered) -> Bordered:
-        """Do the same to a bordered one: a softmax's common shift is all that is known of it."""
+        # A softmax's common shift is the one direction that is known.
         if self.n_outputs == 1:
             return matrix
         free = np.ones(self.n_parameters, dtype=bool)
@@ -224,9 +229,9 @@ class LinearObjective:
         assert curved.curvature is not None
         if isinstance(curved.curvature, Bordered):
             return BorderedFactor(self._definite_border(curved.curvature))
-        found = Factor(self.definite(curved.curvature))
+        found = Factor(self._definite_matrix(curved.curvature))
         if not found.full_rank and self._collinear is None and self.find_collinear():
-            found = Factor(self.definite(curved.curvature))
+            found = Factor(self._definite_matrix(curved.curvature))
         return found
 
     def flat_gram(self, stride: int = 1) -> Matrix | Vector:

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tests.solvers.problems import linear_problem
+from tests.solvers.problems import bordered, linear_problem
 
 from backpass.factor import Factor
-from backpass.kernels.coordinate import coordinate_sweep
+from backpass.kernels.coordinate import bordered_sweep, coordinate_sweep
 from backpass.solvers import lbfgs, prox_newton, proximal, staged
 
 
@@ -120,3 +120,25 @@ def test_the_compiled_sweep_is_its_definition(seed):
         assert step[3] == 0.0
     for by_definition, compiled in zip(*results, strict=True):
         np.testing.assert_allclose(compiled, by_definition, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_the_bordered_sweep_is_the_same_definition_levels_first(k):
+    H, whole = bordered(k, units=False)
+    rng = np.random.default_rng(4)
+    grad, theta, kink = rng.normal(size=(3, len(H))) * [[1.0], [1.0], [0.5]]
+    kink = np.abs(kink)
+    order = np.concatenate([H.levels.reshape(-1), H.rest])
+    matrix = whole[np.ix_(order, order)]
+    step, pull = np.zeros(len(H)), np.zeros(len(H))
+    given = np.stack([grad, theta, kink, step])
+    levels, rest, own = given[:, H.levels], given[:, H.rest], np.zeros(len(H.rest))
+    for _ in range(3):
+        args = (grad[order], theta[order], kink[order])
+        expected = prox_newton.sweep(matrix, *args, step, pull)
+        assert bordered_sweep(H.D, H.B, H.E, levels, rest, own) == pytest.approx(expected, rel=1e-9)
+    found = np.concatenate([levels[3].reshape(-1), rest[3]])
+    np.testing.assert_allclose(found, step, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(own, pull[H.levels.size :], rtol=1e-9, atol=1e-12)
+    both = [prox_newton.descend(matrix_like, grad, theta, kink) for matrix_like in (H, whole)]
+    np.testing.assert_allclose(both[0], both[1], rtol=1e-4, atol=1e-5)

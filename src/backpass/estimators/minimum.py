@@ -187,7 +187,7 @@ def _chosen_solver(params: Any, objective: LinearObjective) -> str:
             raise ValueError(
                 f"solver={params.solver!r} cannot minimise an L1 penalty; use solver='auto'."
             )
-        return "prox-newton" if objective.fits_matrix else "proximal"
+        return "prox-newton" if objective.fits_curvature else "proximal"
     if params.solver not in ("auto", "prox-newton"):
         return params.solver
     dear = objective.curvature_is_dear and np.isfinite(params.C)

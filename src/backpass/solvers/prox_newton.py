@@ -6,14 +6,17 @@ descent on the curvature matrix: many cheap sweeps that read no data, then one l
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backpass.bordered import Bordered
 from backpass.penalties import ElasticNet
 from backpass.solvers.outcome import Enough, Outcome, Vector
 
+Matrix = NDArray[np.float64]
 SUFFICIENT = 1e-4  # the share of the predicted decrease that a step must bring
 MOST_SWEEPS = 2000
 
@@ -25,7 +28,7 @@ class KinkedAndCurved(Protocol):
 
     def smooth_value(self, theta: Vector) -> float: ...
     def smooth_value_and_gradient(self, theta: Vector) -> tuple[float, Vector]: ...
-    def curvature(self, theta: Vector, definite: bool) -> NDArray[np.float64]: ...
+    def curvature(self, theta: Vector, definite: bool) -> Matrix | Bordered: ...
 
 
 def minimise(
@@ -64,16 +67,35 @@ def minimise(
     return Outcome(theta, max_iter, "certified" if enough(theta) else "max_iter")
 
 
-def descend(curvature: NDArray[np.float64], grad: Vector, theta: Vector, kink: Vector) -> Vector:
+def descend(curvature: Matrix | Bordered, grad: Vector, theta: Vector, kink: Vector) -> Vector:
     """Return the step d that minimises ⟨grad, d⟩ + ½ dᵀ H d + ∑ kink · |θ + d|."""
+    if isinstance(curvature, Bordered):
+        return _descend_bordered(curvature, grad, theta, kink)
     from backpass.kernels.coordinate import coordinate_sweep
 
     step, pull = np.zeros_like(theta), np.zeros_like(theta)
-    first = coordinate_sweep(curvature, grad, theta, kink, step, pull)
-    for _ in range(MOST_SWEEPS):
-        if coordinate_sweep(curvature, grad, theta, kink, step, pull) <= 1e-10 * first:
-            break
+    _repeat(lambda: coordinate_sweep(curvature, grad, theta, kink, step, pull))
     return step
+
+
+def _descend_bordered(H: Bordered, grad: Vector, theta: Vector, kink: Vector) -> Vector:
+    from backpass.kernels.coordinate import bordered_sweep
+
+    step = np.zeros_like(theta)
+    given = np.stack([grad, theta, kink, step])
+    levels, rest = given[:, H.levels], given[:, H.rest]
+    pull = np.zeros(len(H.rest))
+    _repeat(lambda: bordered_sweep(H.D, H.B, H.E, levels, rest, pull))
+    step[H.levels], step[H.rest] = levels[3], rest[3]
+    return step
+
+
+def _repeat(sweep: Callable[[], float]) -> None:
+    """Sweep until the largest change is a small share of the first sweep's."""
+    first = sweep()
+    for _ in range(MOST_SWEEPS):
+        if sweep() <= 1e-10 * first:
+            break
 
 
 def sweep(
