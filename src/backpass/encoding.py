@@ -164,6 +164,11 @@ class Encoding:
         return [name for column in self.columns for name in column.coef_names]
 
     @property
+    def level_names(self) -> list[list[str]]:
+        """Names of the encoded columns of every category."""
+        return [column.coef_names for column in self.columns if isinstance(column, Category)]
+
+    @property
     def means(self) -> NDArray[np.float64]:
         """Mean of every encoded column over the rows learned from, (n_coefs,), before scaling."""
         return np.array([m for c in self.columns for m in c.means(self.n_rows)])

@@ -496,3 +496,63 @@ def test_blocks_do_not_grow_with_the_number_of_classes():
     assert peak < 120 * 2**20
     assert leverage.sum() == pytest.approx(29 * 3, rel=1e-8)
     np.testing.assert_allclose(effects["dy/dx"].groupby(level=1).sum(), 0.0, atol=1e-9)
+
+
+def test_changes_of_a_softmax_are_differences_of_predictions():
+    """Of every class, with errors by differences over the coefficients; levels exclude others."""
+    rng = np.random.default_rng(12)
+    n = 400
+    table = pd.DataFrame(
+        {
+            "age": rng.normal(50.0, 10.0, n),
+            "smoke": rng.integers(0, 2, n),
+            "town": np.array(["Ely", "Bath", "York"])[rng.integers(0, 3, n)],
+        }
+    )
+    logits = np.outer(table["age"] - 50.0, [0.0, 0.03, -0.02]) + rng.gumbel(size=(n, 3))
+    logits[:, 1] += table["smoke"] + (table["town"] == "York")
+    y = pd.Series(logits.argmax(axis=1), name="kind")
+    results = bp.LogisticRegression(C=np.inf, tol=1e-18).fit(table, y).inference(table, y)
+    found = results.marginal_effects(dummy=True)
+    plain = results.marginal_effects()
+    pd.testing.assert_frame_equal(
+        found.xs("age", level=1), plain.xs("age", level=1)
+    )  # no column of 0 and 1
+
+    def design(smoke, town):
+        of_town = [np.full(n, town == name) for name in ("Ely", "York")]
+        return np.column_stack([np.ones(n), table["age"], np.full(n, smoke), *of_town])
+
+    def changes(gamma):
+        def shares(x):
+            z = np.hstack([np.zeros((n, 1)), x @ gamma.reshape(2, 5).T])
+            p = np.exp(z - z.max(axis=1, keepdims=True))
+            return (p / p.sum(axis=1, keepdims=True)).mean(axis=0)
+
+        given = design(0, "Bath")
+        given[:, 3:] = np.column_stack([table["town"] == "Ely", table["town"] == "York"])
+        smokes = given.copy()
+        smokes[:, 2], given[:, 2] = 1.0, 0.0
+        of_smoke = shares(smokes) - shares(given)
+        base, ely, york = (design(0, town) for town in ("Bath", "Ely", "York"))
+        for x in (base, ely, york):
+            x[:, 2] = table["smoke"]
+        return np.stack([of_smoke, shares(ely) - shares(base), shares(york) - shares(base)], axis=1)
+
+    gamma = results.params.to_numpy()
+    names = ["smoke", "town=Ely", "town=York"]
+    expected = changes(gamma)
+    shown = found["dy/dx"].unstack()[names].to_numpy()
+    np.testing.assert_allclose(shown, expected, rtol=1e-9, atol=1e-13)
+    step = 1e-6 * results.bse.to_numpy()
+    slopes = np.stack(
+        [
+            (changes(gamma + h * e) - changes(gamma - h * e)) / (2.0 * h)
+            for h, e in zip(step, np.eye(10), strict=True)
+        ],
+        axis=-1,
+    )
+    variance = np.einsum("cqi,ij,cqj->cq", slopes, results.cov_params().to_numpy(), slopes)
+    errors = found["std err"].unstack()[names].to_numpy()
+    np.testing.assert_allclose(errors, np.sqrt(variance), rtol=1e-6)
+    np.testing.assert_allclose(found["dy/dx"].unstack().sum(axis=0), 0.0, atol=1e-13)

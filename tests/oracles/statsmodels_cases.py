@@ -31,6 +31,17 @@ def simulated(n_classes: int, seed: int) -> Case:
     return Case(X, logits.argmax(axis=1), rng.integers(30, size=n))
 
 
+def shift(case: Case) -> NDArray[np.float64]:
+    """Return an offset per row."""
+    return np.cos(np.arange(len(case.y)))
+
+
+def counted(case: Case) -> NDArray[np.int64]:
+    """Return counts per row, (n_rows, 2), failures first: the label, and some of both beside it."""
+    more = np.arange(len(case.y))
+    return np.column_stack([1 - case.y + more % 3, case.y + more % 2])
+
+
 def cases() -> dict[str, Case]:
     """Return data sets that ship with statsmodels, and simulated ones."""
     from statsmodels.datasets import anes96, spector
@@ -71,6 +82,16 @@ def answers(case: Case) -> dict[str, NDArray[np.float64]]:
         found[f"effects {at}"] = np.ravel(effects.margeff.T)
         found[f"effects' errors {at}"] = np.ravel(effects.margeff_se.T)
     if binary:
+        for at in ("overall", "mean"):
+            effects = fit.get_margeff(at=at, dummy=True)  # MNLogit's ends with an error
+            found[f"changes {at}"] = np.ravel(effects.margeff.T)
+            found[f"changes' errors {at}"] = np.ravel(effects.margeff_se.T)
+        family, offset = sm.families.Binomial(), shift(case)
+        shifted = sm.GLM(case.y, exog, family=family, offset=offset).fit(tol=1e-15, maxiter=200)
+        found["with offset"] = np.concatenate([shifted.params, shifted.bse, [shifted.llf]])
+        counts = counted(case)
+        grouped = sm.GLM(counts[:, ::-1], exog, family=family).fit(tol=1e-15, maxiter=200)
+        found["of counts"] = np.concatenate([grouped.params, grouped.bse])
         influence = fit.get_influence()
         found["cook"] = influence.cooks_distance[0]
         found["leverage"] = influence.hat_matrix_diag
@@ -97,6 +118,18 @@ def ours(case: Case) -> dict[str, NDArray[np.float64]]:
         found[f"effects {at}"] = effects["dy/dx"]
         found[f"effects' errors {at}"] = effects["std err"]
     if case.y.max() == 1:
+        for at in ("overall", "mean"):
+            effects = results.marginal_effects(at, dummy=True)
+            found[f"changes {at}"] = effects["dy/dx"]
+            found[f"changes' errors {at}"] = effects["std err"]
+        known = {"offset": shift(case)}
+        fit = bp.LogisticRegression(C=np.inf, tol=1e-22).fit(case.X, case.y, **known)
+        shifted = fit.inference(case.X, case.y, **known)
+        found["with offset"] = np.concatenate([shifted.params, shifted.bse, [shifted.llf]])
+        counts = counted(case)
+        fit = bp.LogisticRegression(C=np.inf, tol=1e-22).fit(case.X, counts)
+        grouped = fit.inference(case.X, counts)
+        found["of counts"] = np.concatenate([grouped.params, grouped.bse])
         found["cook"] = results.cooks_distance()
         found["leverage"] = results.leverage()
         found["scores"] = np.vstack([scores for _, scores in results.score_rows()])

@@ -236,6 +236,7 @@ class Statistics:
         return Account(
             names=tuple([self._intercept_name()] * self.fit_intercept + names),
             terms=tuple((term, tuple(of)) for term, of in terms.items()),
+            levels=() if self.encoding_ is None else tuple(map(tuple, self.encoding_.level_names)),
             classes=(labels[base], *(label for c, label in enumerate(labels) if c != base)),
             target=self._target,
             null_value=-problem.null_objective,

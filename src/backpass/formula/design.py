@@ -130,6 +130,16 @@ class Design:
         return [name for names in self.term_names.values() for name in names]
 
     @property
+    def level_names(self) -> list[list[str]]:
+        """Names of the columns of every category that stands as a term by itself."""
+        named = zip(self.terms, self.term_names.values(), strict=True)
+        return [
+            names
+            for term, names in named
+            if len(term) == 1 and isinstance(self.factors[term[0][0]], Levels)
+        ]
+
+    @property
     def is_number(self) -> NDArray[np.bool_]:
         """Mark the columns, (n_coefs,), that hold measured numbers, which have a scale."""
         numbers = [

@@ -6,9 +6,16 @@ for all k classes c, over the k - 1 contrasts b. Its derivative by γ_al, for th
     [l=j] S_ca + (S_ca γ_cj - ∑_b γ_bj (S_ca π_b + π_c S_ab)) x_l
 
 so that sums over rows of S, of S ⊗ x and of (S_ca π_b + π_c S_ab) ⊗ x are all that it takes.
+
+A column of 0 and 1 has no slope: what counts is π at x_j = 1 less π at x_j = 0, all other columns
+as they are, but the other levels of the same category, which are 0 then. Its derivative is
+S(x¹)_ca x¹_l - S(x⁰)_ca x⁰_l.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,14 +60,81 @@ def marginal_effects(optimum: Optimum, covariance: Matrix, at: str) -> tuple[Mat
     return effect, np.sqrt(np.maximum(variance, 0.0)).reshape(k, p)
 
 
+@dataclass(frozen=True)
+class Change:
+    """Column `place` going from 0 to 1, with the columns `others` at 0; places as given."""
+
+    place: int
+    others: tuple[int, ...] = ()
+
+
+def discrete_changes(
+    optimum: Optimum, covariance: Matrix, at: str, changes: Sequence[Change]
+) -> tuple[Matrix, Matrix]:
+    """Return what each change adds to the probabilities, (k, changes), and standard errors.
+
+    Arguments as in `marginal_effects`. One pass.
+    """
+    likelihood = optimum.likelihood
+    gamma = likelihood.scale.given(optimum.beta)
+    back = np.linalg.inv(likelihood.scale.matrix)
+    if at == "overall":
+
+        def part(seen: Seen) -> tuple[NDArray, ...]:
+            logits = likelihood.logits(seen.places, seen.wide, optimum.beta)
+            return _changed(logits, seen.wide @ back, seen.weight, gamma, changes)
+
+        floats = 3 * likelihood.n_classes * likelihood.n_contrasts + 2 * likelihood.n_columns
+        sums = likelihood.visit(optimum.beta, part, floats)
+        effect, jacobian = (s / likelihood.objective.total_weight for s in sums)
+    else:
+        row = likelihood.mean_row()
+        logits = likelihood.mean_offset()
+        logits[1:] += optimum.beta @ row
+        x = (row @ back)[None, :]
+        effect, jacobian = _changed(logits[None, :], x, np.ones(1), gamma, changes)
+    k, q = effect.shape
+    flat = jacobian.reshape(k * q, -1) * np.tile(likelihood.scale.unit, likelihood.n_contrasts)
+    variance = np.einsum("ij,jk,ik->i", flat, covariance, flat)
+    return effect, np.sqrt(np.maximum(variance, 0.0)).reshape(k, q)
+
+
+def _changed(
+    logits: Matrix, x: Matrix, weight: Vector, gamma: Matrix, changes: Sequence[Change]
+) -> tuple[Matrix, NDArray]:
+    """Return ∑ w (π¹ - π⁰), (k, q), and ∑ w (S¹ ⊗ x¹ - S⁰ ⊗ x⁰), (k, q, m, p), over some rows.
+
+    x: (n, p) of the columns as given. gamma: (m, p).
+    """
+    n, k = logits.shape
+    m, p = gamma.shape
+    effect, jacobian = np.zeros((k, len(changes))), np.zeros((k, len(changes), m, p))
+    for q, change in enumerate(changes):
+        for value, sign in ((1.0, 1.0), (0.0, -1.0)):
+            moved, shifted = x.copy(), logits.copy()
+            moved[:, change.others] = 0.0
+            moved[:, change.place] = value
+            shifted[:, 1:] += (moved - x) @ gamma.T
+            pi = softmax(shifted, axis=1)
+            effect[:, q] += sign * (weight @ pi)
+            S = _slopes(pi) * weight[:, None, None]
+            jacobian[:, q] += sign * (S.reshape(n, -1).T @ moved).reshape(k, m, p)
+    return effect, jacobian
+
+
+def _slopes(pi: Matrix) -> NDArray:
+    """Return S = ∂π/∂logits of the contrasts, (n, k, m)."""
+    S = -pi[:, :, None] * pi[:, None, 1:]
+    S[:, 1:] += pi[:, 1:, None] * np.eye(pi.shape[1] - 1)
+    return S
+
+
 def _products(seen: Seen) -> tuple[NDArray, ...]:
     """Return ∑ w S (k, m), ∑ w S ⊗ x̃ (k, m, p) and ∑ w (S_ca π_b + π_c S_ab) ⊗ x̃ (k, m, m, p)."""
     n, k = seen.proba.shape
     m, p = k - 1, seen.wide.shape[1]
     pi, free = seen.proba, seen.proba[:, 1:]
-    S = -pi[:, :, None] * free[:, None, :]
-    S[:, 1:] += free[:, :, None] * np.eye(m)
-    weighted = seen.weight[:, None, None] * S
+    weighted = seen.weight[:, None, None] * _slopes(pi)
     by_x = (weighted.reshape(n, -1).T @ seen.wide).reshape(k, m, p)
     pairs = weighted[:, :, :, None] * free[:, None, None, :]
     pairs += pi[:, :, None, None] * weighted[:, None, 1:, :]

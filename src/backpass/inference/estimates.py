@@ -29,7 +29,8 @@ class Account:
     names: coefficients of one contrast, intercept first. classes: labels, the base class first.
     target: what the labels are called, or "y". null_value: log-likelihood of the model without
     columns. n_dropped: rows left out for missing values. reached: whether the optimum was.
-    terms: (term, its coefficients) of a formula.
+    terms: (term, its coefficients) of a formula. levels: names of coefficients that are levels of
+    one category, for each category.
     """
 
     names: tuple[str, ...]
@@ -43,6 +44,7 @@ class Account:
     class_weight: bool = False
     firth: bool = False
     terms: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    levels: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True)

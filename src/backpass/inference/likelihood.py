@@ -237,14 +237,17 @@ class Likelihood:
     def seen(self, places: slice, beta: Matrix, view: View | None = None) -> Seen:
         """Return the rows at these places, at β."""
         wide = self.wide(places)
-        logits = np.zeros((len(wide), self.n_classes))
-        logits[:, 1:] = wide @ beta.T
-        offset = self.objective.offset
-        if offset is not None:
-            logits += self.by_class(offset[places])
+        logits = self.logits(places, wide, beta)
         weight = self.objective.weight
         w = np.ones(len(wide)) if weight is None else weight[places]
         return Seen(places, wide, softmax(logits, axis=1), self.truth(places), w)
+
+    def logits(self, places: slice, wide: Matrix, beta: Matrix) -> Matrix:
+        """Return the logits of the rows x̃ = wide at these places, (n, k), the base class first."""
+        logits = np.zeros((len(wide), self.n_classes))
+        logits[:, 1:] = wide @ beta.T
+        offset = self.objective.offset
+        return logits if offset is None else logits + self.by_class(offset[places])
 
     def truth(self, places: slice) -> Matrix:
         """Return the share of each class in the labels of these rows, (n, k), the base first."""
@@ -301,6 +304,19 @@ class Likelihood:
         nothing = np.zeros((self.n_contrasts, self.n_columns))
         (mean,) = self.visit(nothing, lambda seen: (seen.weight @ seen.wide,))
         return np.asarray(mean / self.objective.total_weight, dtype=np.float64)
+
+    def zero_or_one(self) -> NDArray[np.bool_]:
+        """Mark the kept columns as given, (p,), that hold 0 and 1 and nothing else; one pass."""
+        plain = View(np.zeros(self.rows.n_columns), np.ones(self.rows.n_columns), ones=False)
+        only = np.ones(self.rows.n_columns, dtype=bool)
+        low, high = ~only, ~only
+        for places in self._cuts():
+            ones = np.ones(len(range(self.n_rows)[places]))
+            x, _ = self.rows.block(places).standardised(plain, ones, FLOAT)
+            low, high = low | (x == 0.0).any(axis=0), high | (x == 1.0).any(axis=0)
+            only &= ((x == 0.0) | (x == 1.0)).all(axis=0)
+        found = np.concatenate([[False] * int(self.view.ones), only & low & high])
+        return found[self.scale.places]
 
     def mean_offset(self) -> Vector:
         """Return the weighted mean of the rows' offsets, (k,), the base class first."""

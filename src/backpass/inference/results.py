@@ -154,11 +154,15 @@ class Results(Estimates):
             ends = np.exp(self.confint(level, method))
             return pd.concat([np.exp(self.params).rename("odds ratio"), ends], axis=1)
 
-    def marginal_effects(self, at: str = "overall", level: float = 0.95) -> pd.DataFrame:
+    def marginal_effects(
+        self, at: str = "overall", level: float = 0.95, dummy: bool = False
+    ) -> pd.DataFrame:
         """Return what a unit of each column adds to probabilities, with delta-method errors.
 
         at: "overall", averaged over the rows, or "mean", at the mean row. Two classes: of the
         probability of the second; more: of every class, indexed by (class, name).
+        dummy: for columns of 0 and 1 the change from 0 to 1 in place of the slope; for a level of a
+        category the change from the baseline to it.
         """
         import pandas as pd
 
@@ -167,6 +171,11 @@ class Results(Estimates):
         self._refuse_no_rows("marginal_effects")
         with reproducible(self.n_jobs):
             effect, error = effects.marginal_effects(self.optimum, self.covariance, at)
+            if dummy and (changes := self._changes()):
+                places = [change.place for change in changes]
+                effect[:, places], error[:, places] = effects.discrete_changes(
+                    self.optimum, self.covariance, at, changes
+                )
         classes = list(self.account.classes)
         names = np.array(self.account.names, dtype=object)
         slopes = slice(int(self.account.intercept), None)
@@ -233,6 +242,18 @@ class Results(Estimates):
         return influence.influence(self.optimum)
 
     # Inside.
+
+    def _changes(self) -> list[effects.Change]:
+        """List the columns of 0 and 1, by place among the kept ones, intercept included."""
+        likelihood = self.optimum.likelihood
+        kept = [self.account.names[place] for place in likelihood.scale.places]
+        together = {name: set(names) - {name} for names in self.account.levels for name in names}
+        binary = likelihood.zero_or_one()
+        return [
+            effects.Change(place, tuple(kept.index(n) for n in together.get(name, ()) if n in kept))
+            for place, name in enumerate(kept)
+            if name in together or binary[place]
+        ]
 
     def without_rows(self) -> Results:
         """Return the same without hold of the data, to be kept with a model."""
