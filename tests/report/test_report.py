@@ -8,14 +8,20 @@ import re
 from importlib import resources
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.microscope.browser import Page, started
 
+import backpass as bp
 from backpass.cli import main
 
 pytest.importorskip("matplotlib", reason="draws the charts; it comes with the extra 'report'")
 
 PENGUINS = str(resources.files("backpass.data") / "penguins.csv")
+LIKELIHOOD = (
+    "--mle", "--missing", "drop", "--test-size", "0",
+    "--drop", "year,species,sex,bill_depth_mm,bill_length_mm",
+)  # fmt: skip
 HERE = ("file:", "data:", "about:", "chrome:")  # chrome: is the browser's own first tab
 
 
@@ -52,6 +58,7 @@ def reports(folder, hostile):
         "two": reported(folder, "two", hostile, "--target", "target", "--mle"),
         "network": reported(folder, "network", *penguins, "--hidden", "8,4"),
         "all": reported(folder, "all", *penguins, "--test-size", "0"),
+        "classes": reported(folder, "classes", PENGUINS, "--target", "island", *LIKELIHOOD),
     }
 
 
@@ -66,7 +73,7 @@ def test_it_says_what_the_command_says(folder, reports, capsys):
     said = words(reports["three"])
     assert "penguins.csv → species" in said and "275 to fit on, 69 held out by class" in said
     for name in ("accuracy", "brier"):
-        assert f"{found['test'][name]:.5g} {found['trivial'][name]:.5g}" in said
+        assert f"{found['test'][name]:.4f} {found['trivial'][name]:.4f}" in said
     for head in ("ROC curve", "Precision and recall", "Calibration", "Course of the fit",
                  "Coefficients", "Confusion", "Columns"):  # fmt: skip
         assert head in said
@@ -79,9 +86,38 @@ def test_it_says_what_the_command_says(folder, reports, capsys):
 def test_intervals_are_those_of_maximum_likelihood(reports):
     said = words(reports["two"])
     assert "lines are 95 % intervals" in said and "from to" in said
-    found = re.search(r"x&amp; (-?[\d.]+) -?[\d.]+ (-?[\d.]+) (-?[\d.]+)", said)
+    found = re.search(r"x&amp; (-?[\d.]+) (-?[\d.]+) (-?[\d.]+) -?[\d.]+", said)
     value, low, high = map(float, found.groups())
     assert low < value < high
+
+
+def test_intervals_of_several_classes_compare_them_with_one(reports):
+    said = words(reports["classes"])
+    assert "lines are 95 % intervals; each class is compared with Biscoe" in said
+    penguins = pd.read_csv(PENGUINS)[["flipper_length_mm", "body_mass_g", "island"]].dropna()
+    model = bp.LogisticRegression(C=np.inf).fit(penguins.iloc[:, :2], penguins["island"])
+    table = model.summary().to_frame()
+    for island in ("Dream", "Torgersen"):
+        row = table.loc[(island, "body_mass_g")]
+        numbers = " ".join(f"{row[name]:.5g}" for name in ("coef", "[0.025", "0.975]"))
+        assert f"body_mass_g {island} {numbers}" in said
+    assert "body_mass_g Biscoe" not in said
+
+
+def test_the_epoch_that_was_kept_is_the_one_of_least_validation_loss(folder, capsys):
+    path = folder / "kept.html"
+    main(["fit", PENGUINS, "--target", "species", "--hidden", "8", "--report", str(path), "--json"])
+    found = json.loads(capsys.readouterr().out)
+    said = words(path)
+    assert f"epoch {found['best_epoch']} (the diamond) was kept" in said
+    assert "epoch rows fitted on validation rows 1 " in said
+
+
+def test_what_became_of_columns_and_why(reports):
+    said = words(reports["three"])
+    assert "island category of 3 levels, a number 0 or 1 for each" in said
+    assert re.search(r"sex category of 2 levels.*? 10 values missing, a level of their own", said)
+    assert "2 values missing, filled in with the mean and marked in a column of their own" in said
 
 
 def test_a_training_is_shown_layer_by_layer(reports):
@@ -119,7 +155,7 @@ def driver(tmp_path_factory):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("name", ["three", "two", "network", "all"])
+@pytest.mark.parametrize("name", ["three", "two", "network", "all", "classes"])
 def test_in_a_browser(driver, reports, name):
     page = Page(driver, reports[name])
     for width in (375, 1440):

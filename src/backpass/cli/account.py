@@ -93,6 +93,12 @@ def facts(fitted: Fit) -> list[tuple[str, str]]:
     gaps = [f"{c.name} {c.n_missing:,}" for c in encoding.columns if c.n_missing]
     if gaps:
         said.append(("missing", _cut(gaps, 6) + "; filled in, and marked in columns of their own"))
+    weighing = [
+        *([f"rows by '{request.weight}'"] if request.weight else []),
+        *(["classes to equal shares"] if request.class_weight else []),
+    ]
+    if weighing:
+        said.append(("weights", " and ".join(weighing)))
     said.append(("model", _model_words(request, model)))
     if fitted.tried:
         chosen = min(fitted.tried, key=lambda one: one.log_loss)
@@ -183,7 +189,9 @@ def as_document(fitted: Fit) -> dict[str, Any]:
         "n_features": len(encoding.columns),
         "n_encoded": len(encoding.coef_names),
         "classes": model.classes_.tolist(),
-        "class_weights": dict(zip(labels, model.fit_record_.class_totals, strict=True)),
+        "weight": request.weight,
+        "class_weight": request.class_weight,
+        "class_totals": dict(zip(labels, model.fit_record_.class_totals, strict=True)),
         "estimator": _settings(request, model),
         **_reached(request, model),
         "seconds": round(fitted.seconds, 3),

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 import backpass
-from backpass.cli import account, coefficients
+from backpass.cli import account, words
+from backpass.cli.coefficients import coefficients as coefficients_of
 from backpass.data.columns import Category
 from backpass.data.stored import StoredTable
 from backpass.report import Story, write_report
@@ -38,6 +39,8 @@ def write(fitted: account.Fit) -> None:
             *measures,
         ]
     recorder = fitted.recorder
+    listed, intervals = _coefficients(model) if hasattr(model, "coef_") else ([], "")
+    judged = getattr(model, "validation_scores_", None) or []
     story = Story(
         title=f"{request.data.name} → {request.target}",
         facts=[*account.facts(fitted), *_provenance(fitted)],
@@ -48,9 +51,11 @@ def write(fitted: account.Fit) -> None:
         measured_on="on the rows fitted on" if fitted.test is None else "on held-out rows",
         measures=measures,
         columns=_columns(model.encoding_),
-        coefficients=_coefficients(model) if hasattr(model, "coef_") else (),
+        coefficients=listed,
+        intervals=intervals,
         course=getattr(model, "history_", None),
         losses=getattr(model, "loss_curve_", ()),
+        validation=[-score for score in judged],
         training=() if recorder is None else recorder.epochs,
         layers=() if recorder is None else recorder.document()["layers"],
     )
@@ -82,35 +87,58 @@ def fingerprint(table: StoredTable) -> str:
 
 
 def _columns(encoding: Any) -> list[tuple[str, str]]:
-    """Say what became of every column."""
+    """Say what became of every column, and why."""
     said = []
     for column in encoding.columns:
+        missing = (
+            f"; {words.counted(column.n_missing, 'value')} missing" if column.n_missing else ""
+        )
         if isinstance(column, Category):
-            words = f"category, {len(column.levels):,} levels"
+            n_levels = words.counted(len(column.levels), "level")
+            how = f"category of {n_levels}, a number 0 or 1 for each"
+            if column.baseline is not None:
+                how += f" but {column.baseline}, with which they are compared"
+            how += (
+                f"{missing}, a level of their own" if missing and column.own_category else missing
+            )
         else:
-            words = "true or false" if column.boolean else "number"
-            words += f", mean {column.mean:.4g}, standard deviation {column.scale:.4g}"
-        if column.n_missing:
-            words += f"; {column.n_missing:,} missing"
-        said.append((column.name, words))
+            kind = "true or false" if column.boolean else "number"
+            how = f"{kind}, mean {column.mean:.4g}, standard deviation {column.scale:.4g}{missing}"
+            if column.indicator:
+                how += ", filled in with the mean and marked in a column of their own"
+        said.append((column.name, how))
     return said + [(name, f"left out: {why}") for name, why in encoding.dropped]
 
 
-def _coefficients(model: Any) -> list[dict[str, Any]]:
-    """List coefficients; intervals where the fit is of maximum likelihood and has them."""
-    listed = [c.to_document() | {"of": c.of} for c in coefficients.coefficients(model)]
-    intervals = _intervals(model) if np.isinf(model.C) and model.converged_ else {}
-    return [c | {"interval": intervals.get((c["of"], c["name"]))} for c in listed]
+def _coefficients(model: Any) -> tuple[list[dict[str, Any]], str]:
+    """List coefficients and say what intervals they have: those of maximum likelihood alone.
 
-
-def _intervals(model: Any) -> dict[tuple[str, str], tuple[float, float]]:
-    """Return 95 % intervals by class and column, of the coefficients whose scale they share."""
-    if len(model.classes_) > 2:
-        return {}  # the table compares with a reference class; coefficients here are centred
+    Of several classes, intervals are of the difference to a reference class, and so are the
+    coefficients beside them; the model's own are centred over the classes, and have none.
+    """
+    listed = [c.to_document() | {"of": c.of, "interval": None} for c in coefficients_of(model)]
+    if np.isfinite(model.C):
+        return listed, "a penalty pulls estimates towards 0, so there are no intervals"
+    if not model.converged_:
+        return listed, "the optimum was not reached, so there are no intervals"
     frame = model.summary().to_frame()
-    of = str(model.classes_[1])
-    return {
-        (of, str(name)): (float(low), float(high))
-        for name, low, high in zip(frame.index, frame["[0.025"], frame["0.975]"], strict=True)
-        if np.isfinite([low, high]).all()
+    if len(model.classes_) == 2:
+        frame = frame.set_index([[str(model.classes_[1])] * len(frame), frame.index])
+    found = {
+        (str(of), str(name)): (float(value), (float(low), float(high)))
+        for (of, name), value, low, high in zip(
+            frame.index, frame["coef"], frame["[0.025"], frame["0.975]"], strict=True
+        )
     }
+    scales = dict(zip(map(str, model.coef_names_), model.encoding_.scales, strict=True))
+    listed = [
+        c | {"value": value, "per_deviation": value * float(scales[c["name"]]), "interval": ends}
+        for c in listed
+        for value, ends in [found.get((c["of"], c["name"]), (np.nan, (np.nan, np.nan)))]
+        if np.isfinite([value, *ends]).all()
+    ]
+    said = "lines are 95 % intervals"
+    if len(model.classes_) > 2:
+        [against] = {str(label) for label in model.classes_} - {of for of, _ in found}
+        said += f"; each class is compared with {against}"
+    return listed, said

@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from backpass.data.atomic import written_beside
-from backpass.report.charts import Chart, charts, confusion
+from backpass.report.charts import charts
+from backpass.report.curves import confusion
+from backpass.report.drawing import Chart
 from backpass.report.story import Story
 
 _MOST_ROWS = 200  # of a table
@@ -123,10 +125,15 @@ def _facts(pairs: Sequence[tuple[str, str]]) -> str:
 def _measures(story: Story) -> str:
     scores = [tally.scores() for _, tally in story.measures]
     rows: list[list[Any]] = [
-        [word, *(getattr(score, key) for score in scores)] for key, word in _MEASURES.items()
+        [word, *(_measure(getattr(score, key)) for score in scores)]
+        for key, word in _MEASURES.items()
     ]
     rows.append(["rows", *(score.n_rows for score in scores)])
     return _table(["", *(name for name, _ in story.measures)], rows)
+
+
+def _measure(value: float) -> str:
+    return "–" if np.isnan(value) else f"{value:.4f}"
 
 
 def _confusion(story: Story) -> str:

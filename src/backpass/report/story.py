@@ -15,7 +15,9 @@ class Story:
 
     tally: of the held-out rows, or where none were held out of the rows fitted on (`measured_on`).
     measures: (name, tally) side by side. coefficients: dicts with name, of, value, per_deviation,
-    interval (low, high) or None. columns: (name, what became of it). training: a Recorder's epochs.
+    interval (low, high) or None; intervals: what is to be said of these. columns: (name, what
+    became of it). losses, validation: the mean loss of every epoch, on rows fitted on and on those
+    set aside. training: a Recorder's epochs.
     """
 
     title: str
@@ -28,7 +30,9 @@ class Story:
     measures: Sequence[tuple[str, Tally]]
     columns: Sequence[tuple[str, str]]
     coefficients: Sequence[dict[str, Any]] = ()
+    intervals: str = ""
     course: dict[str, list] | None = None
     losses: Sequence[float] = ()
     training: Sequence[dict[str, Any]] = field(default_factory=tuple)
     layers: Sequence[str] = ()
+    validation: Sequence[float] = ()
