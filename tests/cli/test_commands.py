@@ -238,7 +238,7 @@ def test_a_perceptron_from_the_command_line(run, tmp_path):
     status, out, err = run(*arguments)
     assert status == 0
     assert "perceptron, hidden layers 8, 4, penalty alpha = 0.1, on standardised numbers" in out
-    assert not err or err.startswith("backpass: warning: not converged")
+    assert not err or err.startswith("backpass: warning: training ended after --epochs 200")
     found = json.loads(run("evaluate", path, PENGUINS, "--json")[1])
     assert found["accuracy"] > 0.9
     assert "Linear(n_in=15, n_out=8, bias=True)" in run("show", path)[1]
@@ -320,6 +320,54 @@ def test_one_row_of_a_class_stays_in_the_fit(run, write):
     assert found["classes"] == ["a", "b", "c"]
 
 
+def test_warnings_of_a_fit_speak_flags(run, write):
+    apart = "x,y\n" + "".join(f"{i},{'uv'[i > 19]}\n" for i in range(40))
+    status, _, err = run("fit", write(apart), "--target", "y", "--mle", "--quiet")
+    assert status == 0 and err.count("\n") == 1
+    assert "A penalty gives finite ones: leave --mle out." in err
+    for word in ("firth", "finite C", "max_iter", "reference="):
+        assert word not in err
+    common = ("--target", "species", "--hidden", "4", "--quiet")
+    err = run("fit", PENGUINS, *common, "--epochs", "2")[2]
+    said = "training ended after --epochs 2, the loss still falling; a larger number may do better."
+    assert err == f"backpass: warning: {said}\n"
+
+
+def test_too_few_rows_to_judge_epochs_by(run, write):
+    text = "x,y\n" + "".join(f"{i % 9},{'uv'[i % 2]}\n" for i in range(60))
+    common = ("--target", "y", "--hidden", "3", "--json")
+    found = json.loads(run("fit", write(text), *common)[1])
+    assert found["warnings"][0].startswith("48 rows are too few to set some aside, so training")
+    one = write(text + text.partition("\n")[2] * 3 + "3,w\n", "one.csv")
+    found = json.loads(run("fit", one, *common)[1])
+    assert found["warnings"][0].startswith("a class with one row cannot be among rows set aside")
+    quiet = run("fit", one, *common, "--no-early-stopping")[1]
+    assert not any("set aside" in note for note in json.loads(quiet)["warnings"])
+
+
+def test_outputs_that_cannot_be_written_are_named_as_they_were_typed(run, saved, tmp_path):
+    gone = tmp_path / "gone"
+    told = f"there is no folder '{gone}' to write to."
+    for arguments in (
+        ("predict", saved, PENGUINS, "--out", gone / "p.csv"),
+        ("trace", saved, PENGUINS, "--html", gone / "t.html"),
+        ("fit", PENGUINS, "--target", "species", "--report", gone / "r.html"),
+    ):
+        assert error_line(*run(*arguments)) == f"{arguments[-1]}: {told}"
+    # a folder that is there, but takes no files
+    line = error_line(*run("predict", saved, PENGUINS, "--out", "/proc/p.csv"))
+    assert line.startswith("/proc/p.csv: ") and "tmp" not in line
+
+
+def test_markers_of_missing_values_that_are_not_the_fits(run, saved, write):
+    text = Path(PENGUINS).read_text().replace("39.1", "unknown", 1)
+    other = write(text)
+    for command in (("predict", saved, other), ("evaluate", saved, other, "--json")):
+        line = error_line(*run(*command))
+        assert "'unknown' is not a number" in line and "(--missing-values 'NA,N/A" in line
+        assert run(*command, "--missing-values", "NA,unknown")[0] == 0
+
+
 USAGE = {
     "no data": (["fit"], "Missing argument 'DATA'; see `backpass fit --help`."),
     "no target": (["fit", "x.csv"], "Missing option '--target'"),
@@ -345,6 +393,10 @@ USAGE = {
     "class": (["fit", "x", "--target", "y", "--class-weight", "x"], "only balanced is known"),
     "drop": (["fit", "x.csv", "--target", "y", "--drop", "a,y"], "both --target and in --drop"),
     "weight": (["fit", "x.csv", "--target", "y", "--weight", "y"], "both --target and --weight"),
+    "weighted": (
+        ["fit", "x", "--target", "y", "--weight", "w", "--categorical", "w"],
+        "both --weight and in --categorical",
+    ),
     "quiet": (["fit", "x", "--target", "y", "--quiet", "--json"], "choose one"),
     "seed": (["fit", "x", "--target", "y", "--seed", "-1"], "--seed"),
     "predict": (["predict", "m", "x.csv", "--out", "p.txt"], "name a .csv or a .parquet file"),
@@ -384,7 +436,16 @@ DATA = {
         ["--target", "y"],
         "t.csv, column 'y': has 50 values in 50 rows",
     ),
-    "weight text": (GOOD, ["--target", "y", "--weight", "b"], "column 'b': holds text such as 'p'"),
+    "weight text": (
+        GOOD,
+        ["--target", "y", "--weight", "b"],
+        "t.csv, column 'b': holds text such as 'p'; weights are numbers, 0 or more.",
+    ),
+    "weight missing": (
+        GOOD.replace("\n3,", "\n,", 1),
+        ["--target", "y", "--weight", "a"],
+        "t.csv, record 4, column 'a': a missing weight; weights are numbers, 0 or more.",
+    ),
     "weight": (
         GOOD.replace("\n3,", "\n-3,", 1),
         ["--target", "y", "--weight", "a"],

@@ -168,6 +168,30 @@ def outcome(fitted: Fit) -> list[tuple[str, str]]:
     return said
 
 
+def unfinished(request: FitRequest, model: Any) -> list[str]:
+    """Say that a fit ended before its time, and what would help, in the words of the flags."""
+    if request.hidden is None:
+        return [] if model.converged_ else [_not_converged(model)]
+    best, _ = best_epoch(model)
+    if model.n_iter_ < request.epochs or best < model.n_iter_ - model.n_iter_no_change:
+        return []
+    return [
+        f"training ended after --epochs {request.epochs}, the loss still falling; a larger number "
+        "may do better."
+    ]
+
+
+def _not_converged(model: Any) -> str:
+    if np.isinf(model.C):
+        remedy = (
+            "estimates may be infinite, so leave --mle out for a penalty that keeps them finite, "
+            "or --drop columns that tell classes apart without error"
+        )
+    else:
+        remedy = "numbers of very different sizes may be the cause; give columns in other units"
+    return f"not converged, only within {words.number(model.gap_, 2)} of the minimum: {remedy}."
+
+
 def best_epoch(model: Any) -> tuple[int, float]:
     """Return the epoch, from 1, whose θ a perceptron has kept, and the loss that speaks for it."""
     if model.validation_scores_ is None:

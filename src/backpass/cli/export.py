@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backpass.cli.terminal import results
+from backpass.cli.terminal import refuse_bad_place, results
 from backpass.cli.words import counted
 from backpass.export import to_onnx
 from backpass.modelfile import ModelFileError, load
@@ -12,6 +12,7 @@ from backpass.modelfile import ModelFileError, load
 
 def run(path: Path, onnx: Path) -> None:
     """Write the ONNX file, and say what goes in and comes out."""
+    refuse_bad_place(onnx)
     model = load(path)
     try:
         made = to_onnx(model, onnx)

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backpass.cli import perceptron, report, words
-from backpass.cli.account import Fit, as_document, describe
+from backpass.cli.account import Fit, as_document, describe, unfinished
 from backpass.cli.choosing import Tried, choose
 from backpass.cli.measuring import measured
 from backpass.cli.progress import Meter, watching
 from backpass.cli.report import fingerprint
 from backpass.cli.request import FitRequest
 from backpass.cli.rows import TextForm, read_rows
-from backpass.cli.terminal import at_most_threads, collected_warnings, peak_memory_mb, warn
+from backpass.cli.terminal import (
+    at_most_threads,
+    collected_warnings,
+    peak_memory_mb,
+    refuse_bad_place,
+    warn,
+)
 from backpass.data.cells import MISSING_VALUES
 from backpass.data.dataset import Dataset
 from backpass.data.errors import DataError
@@ -32,8 +36,8 @@ if TYPE_CHECKING:
 
 def run(request: FitRequest) -> None:
     """Fit as asked; print tables, or one JSON object, or nothing."""
-    _refuse_bad_place(request.out)
-    _refuse_bad_place(request.report)
+    refuse_bad_place(request.out)
+    refuse_bad_place(request.report)
     if request.report is not None:
         report.refuse_without_charts()
     with at_most_threads(request.threads):
@@ -57,10 +61,16 @@ def fit(request: FitRequest) -> Fit:
     rows, held_out = _read(request, notes, silent)
     try:
         doing = f"fitting {words.counted(rows.n_rows, 'row')}"
-        with watching(doing, silent) as meter, collected_warnings(notes), told(meter.moment):
+        with (
+            watching(doing, silent) as meter,
+            told(meter.moment),
+            collected_warnings(notes) as kinds,
+        ):
             model, recorder, tried = _fitted(request, rows, meter, notes)
     except DataError as error:
         raise error.in_file(request.data) from None
+    if "SeparationWarning" not in kinds:  # that one says why there is no end to be reached
+        notes.extend(unfinished(request, model))
     with watching("measuring", silent):
         train, _ = measured(model, rows, None, [], request.data)
         lost = rows.n_rows - train.n_rows
@@ -87,17 +97,6 @@ def fit(request: FitRequest) -> Fit:
     seconds = time.perf_counter() - started
     said = (notes, seconds, peak_memory_mb(), fingerprint(rows), recorder, tried)
     return Fit(request, model, train, test, trivial, *said)
-
-
-def _refuse_bad_place(out: Path | None) -> None:
-    """Raise before the work, not after it, where the model cannot be written."""
-    if out is None:
-        return
-    folder = out.parent
-    if not folder.is_dir():
-        raise FileNotFoundError(2, f"there is no folder '{folder}' to write to", str(out))
-    if out.is_dir() or not os.access(folder, os.W_OK):
-        raise PermissionError(13, "cannot be written", str(out))
 
 
 def _read(

@@ -46,12 +46,11 @@ def fitted(
 
         recorder = Recorder(array, labels)
         callbacks.append(recorder)
-    judged = request.early_stopping and _can_judge(np.bincount(numbers))
-    if request.early_stopping and not judged:
+    why_not = _too_few(np.bincount(numbers)) if request.early_stopping else None
+    if why_not is not None:
         notes.append(
-            f"{counted(len(labels), 'row')}, or {counted(int(np.bincount(numbers).min()), 'row')} "
-            "of a class, are too few to set some aside, so training stopped by the loss on the "
-            "rows fitted on; look at held-out rows before you trust it."
+            f"{why_not}, so training stopped by the loss on the rows fitted on, which says little "
+            "of others; look at held-out rows."
         )
 
     def told(state: Any) -> None:
@@ -63,7 +62,7 @@ def fitted(
         alpha=request.alpha,
         dropout=request.dropout,
         max_iter=request.epochs,
-        early_stopping="log_loss" if judged else False,
+        early_stopping="log_loss" if request.early_stopping and why_not is None else False,
         validation_fraction=_SHARE,
         n_iter_no_change=_PATIENCE,
         class_weight=request.class_weight,
@@ -78,7 +77,11 @@ def fitted(
     return network, recorder
 
 
-def _can_judge(counts: np.ndarray) -> bool:
-    """Tell whether rows can be set aside by class, enough of them to tell epochs apart."""
-    n_held = int(np.ceil(_SHARE * counts.sum()))
-    return bool(counts.min() >= 2 and n_held >= max(_FEWEST, len(counts)))
+def _too_few(counts: np.ndarray) -> str | None:
+    """Say why no rows can be set aside by class, enough of them to tell epochs apart; or None."""
+    if counts.min() < 2:
+        return "a class with one row cannot be among rows set aside and rows fitted on"
+    n_rows = int(counts.sum())
+    if np.ceil(_SHARE * n_rows) < max(_FEWEST, len(counts)):
+        return f"{counted(n_rows, 'row')} are too few to set some aside"
+    return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from backpass.cli import saved
 from backpass.cli.measuring import as_input
 from backpass.cli.progress import watching
+from backpass.cli.terminal import refuse_bad_place
 from backpass.data.atomic import written_beside
 from backpass.data.errors import DataError
 from backpass.data.sources import Reading, Source, find_files
@@ -36,6 +37,7 @@ def run(
     decimal: str,
 ) -> None:
     """Write predictions in the order of the rows, to a file or as csv to stdout."""
+    refuse_bad_place(out)
     model = saved.open_model(model_path)
     form = Reading(saved.missing_values(model, missing_values), encoding, decimal)
     tables = _predicted(model, find_files(data), form, proba, ids)

@@ -108,6 +108,8 @@ def _contradictions(
     for name, column in (("--target", target), ("--weight", weight)):
         if column is not None and column in options["drop"]:
             yield f"'{column}' is both {name} and in --drop"
+    if weight is not None and weight in options["categorical"]:
+        yield f"'{weight}' is both --weight and in --categorical"
     if weight == target:
         yield f"'{target}' is both --target and --weight"
 

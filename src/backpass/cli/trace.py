@@ -8,7 +8,7 @@ from backpass.cli import saved
 from backpass.cli.measuring import as_input
 from backpass.cli.progress import watching
 from backpass.cli.rows import read_records
-from backpass.cli.terminal import results, warn
+from backpass.cli.terminal import refuse_bad_place, results, warn
 from backpass.data.errors import DataError
 from backpass.data.labels import places_of
 
@@ -17,6 +17,7 @@ def run(
     model_path: Path, data: Path, target: str | None, row: int, others: list[int], html: Path
 ) -> None:
     """Write the page; row and others count records from 1, as messages do."""
+    refuse_bad_place(html)
     with watching(f"tracing a row of {data.name}"):
         model = saved.open_model(model_path)
         column = saved.target_column(model, model_path, target)

@@ -21,9 +21,12 @@ def written_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise IsADirectoryError(f"{target} is a folder; name a file to write.")
     # mkstemp makes files for their owner only; a result should have the mode of any new file.
     mode = target.stat().st_mode & 0o777 if target.exists() else 0o666 & ~_umask()
-    handle, name = tempfile.mkstemp(
-        dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
-    )
+    try:
+        handle, name = tempfile.mkstemp(
+            dir=target.parent, prefix=f".{target.stem}-", suffix=target.suffix
+        )
+    except OSError as error:  # it names the temporary file, of which nobody has heard
+        raise OSError(error.errno, error.strerror, os.fspath(target)) from None
     os.close(handle)
     beside = Path(name)
     try:

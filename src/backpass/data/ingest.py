@@ -179,7 +179,13 @@ class _Writer:
 
     def _weights(self, cells: pa.ChunkedArray) -> NDArray[np.float64]:
         assert self.weight is not None
-        return checked_weights(_numbers(self._typed(cells, self.weight), self.weight), self.weight)
+        typed = self._typed(cells, self.weight)
+        if holds_text(typed) and typed.null_count < len(typed):
+            word = typed.drop_null()[0].as_py()
+            raise DataError(
+                f"holds text such as '{word}'; weights are numbers, 0 or more.", column=self.weight
+            )
+        return checked_weights(_numbers(typed, self.weight), self.weight)
 
     def _typed(self, cells: pa.ChunkedArray, name: str) -> pa.ChunkedArray:
         if not self.source.judged:
@@ -261,8 +267,9 @@ def checked_weights(values: NDArray[np.float64], name: str) -> NDArray[np.float6
     wrong = ~(values >= 0.0)
     if wrong.any():
         record = int(wrong.argmax())
+        came = "a missing weight" if np.isnan(values[record]) else f"{values[record]:g}"
         raise DataError(
-            f"{values[record]:g}; weights are numbers, 0 or more.",
+            f"{came}; weights are numbers, 0 or more.",
             record=record + 1,
             column=name,
         )
