@@ -234,3 +234,27 @@ def test_marginal_effects_of_infinite_estimates_are_refused():
         found.marginal_effects()
     with pytest.raises(ValueError, match="'x' has no finite estimate here"):
         found.wald_test("x")
+
+
+def test_signs_beyond_fifty_coefficients():
+    """Seven of eighty levels tell the classes apart, each its own way; two columns both ways."""
+    rng = np.random.default_rng(3)
+    n, n_levels = 4000, 80
+    level = rng.integers(n_levels, size=n)
+    X = np.zeros((n, n_levels + 2))
+    X[np.arange(n), level] = 1.0
+    X[:, -2] = rng.normal(size=n)
+    y = (0.5 * X[:, -2] + rng.logistic(size=n) > 0).astype(int)
+    up, down = [3, 17, 40, 79], [8, 21, 55]
+    y[np.isin(level, up)], y[np.isin(level, down)] = 1, 0
+    last = (level == 3) | (level == 8)  # a column beside the levels, which may go either way
+    X[last, -1] = np.where(y[last] == 1, 0.5, -0.5) * rng.uniform(0.5, 1.0, last.sum())
+    X = np.delete(X, 0, axis=1)  # the first level is the baseline
+    model = quietly_fitted(X, y)
+    signs = model.summary().separation.signs[0, 1:]
+    expected = np.zeros(n_levels + 1)
+    expected[np.array(up) - 1], expected[np.array(down) - 1] = 1.0, -1.0
+    expected[[2, 7, -1]] = np.nan
+    np.testing.assert_array_equal(signs, expected)
+    params = model.summary().params.to_numpy()[1:]
+    assert np.isposinf(params[[16, 39, 78]]).all() and np.isneginf(params[[20, 54]]).all()

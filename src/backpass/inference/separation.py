@@ -34,7 +34,8 @@ PAIRS_AT_ONCE = 2000  # that a program sees at first, and that each visit may ad
 PAIRS_A_PARAMETER = 20  # at first, where that is more
 ZERO = 1e-9  # of a pair's margin over the lengths of x̃ and b; rounding leaves some 1e-14
 TOLERANCE = 1e-7  # of the program
-MOST_COEFFICIENTS = 50  # whose sign is looked for where directions are many
+FAR = 10.0 * TOLERANCE  # how far a coefficient has to go, of a direction in [-1, 1], to count
+MOST_DIRECTIONS = 50  # that may be free where signs are looked for
 
 
 class SeparationWarning(ConvergenceWarning):
@@ -230,14 +231,16 @@ def _signs(likelihood: Likelihood, pairs: Pairs, direction: Vector, free: Matrix
     T = likelihood.scale.matrix
     leads = np.kron(np.eye(m), T / np.linalg.norm(T, axis=1, keepdims=True))
     moves = leads @ free
-    fixed = np.linalg.norm(moves, axis=1) <= TOLERANCE
-    signs = np.sign(leads @ direction)
-    if free.shape[1] > 1:  # else there is one direction, and its signs are those of all
-        for place in np.flatnonzero(~fixed):
-            signs[place] = np.nan
-            if m * p <= MOST_COEFFICIENTS:
-                signs[place], pairs = _one_sign(likelihood, pairs, leads[place])
-    signs[fixed] = 0.0
+    length = np.linalg.norm(moves, axis=1)
+    fixed = length <= TOLERANCE
+    signs = np.zeros(m * p)
+    if free.shape[1] == 1:  # the signs of one direction are those of all
+        signs[~fixed] = np.sign(leads @ direction)[~fixed]
+    elif free.shape[1] > MOST_DIRECTIONS:
+        signs[~fixed] = np.nan
+    else:
+        ways = moves[~fixed] / length[~fixed, None]
+        signs[~fixed] = _signs_in_cone(likelihood, pairs, free.T @ direction, free, ways)
     return signs.reshape(m, p)
 
 
@@ -250,24 +253,43 @@ def _better_base(free: NDArray[np.float64]) -> int | None:
     return best if finite[best] > finite[0] else None
 
 
-def _one_sign(likelihood: Likelihood, pairs: Pairs, lead: Vector) -> tuple[float, Pairs]:
-    """Return the sign that lead · b has in all allowed directions b, nan where it has both.
+def _signs_in_cone(
+    likelihood: Likelihood, pairs: Pairs, known: Vector, free: Matrix, ways: Matrix
+) -> Vector:
+    """Return the sign that each of `ways` · c has in all allowed directions free · c, nan for both.
 
-    The program that finds how far lead · b can go sees some pairs, so what it finds is held against
-    all rows; the pairs it must see as well are returned for the next coefficient.
+    An allowed direction is 0 on every pair that is not separated, so it is a combination of the few
+    free ones, and the program that finds how far ways · c can go has as few unknowns. It sees some
+    pairs, so what it finds is held against all rows. Each direction found settles what it can of
+    all coefficients; `known` is the first.
     """
-    nothing, reached = np.zeros((len(lead), 0)), []
-    for way in (1.0, -1.0):
-        while True:
-            zeros = np.zeros(len(pairs.a))
-            answer = linprog(-way * lead, A_ub=-pairs.a, b_ub=zeros, bounds=(-1.0, 1.0))
-            far = answer.x is None or float(way * lead @ answer.x) > TOLERANCE
-            if not far or answer.x is None:
-                break
-            needed = _check(likelihood, pairs, answer.x, nothing, 10.0 * TOLERANCE).needed
-            if needed is None:
-                break
-            pairs = pairs.joined(needed)
-        reached.append(far)
-    up, down = reached
-    return (np.nan if up == down else 1.0 if up else -1.0), pairs
+    nothing = np.zeros((likelihood.n_parameters, 0))
+    cone = _distinct(pairs.a @ free)
+    reach = ways @ known / max(float(np.abs(known).max()), 1e-300)
+    seen = {1.0: reach > FAR, -1.0: reach < -FAR}
+    for place, lead in enumerate(ways):
+        for way in (1.0, -1.0):
+            while not seen[way][place]:
+                zeros = np.zeros(len(cone))
+                answer = linprog(-way * lead, A_ub=-cone, b_ub=zeros, bounds=(-1.0, 1.0))
+                if answer.x is None:
+                    seen[way][place] = True  # not known to be impossible
+                    break
+                if way * lead @ answer.x <= FAR:
+                    break
+                there = _check(likelihood, pairs, free @ answer.x, nothing, FAR)
+                if there.needed is not None:
+                    pairs = pairs.joined(there.needed)
+                    cone = _distinct(pairs.a @ free)
+                    continue
+                reach = ways @ answer.x
+                seen = {1.0: seen[1.0] | (reach > FAR), -1.0: seen[-1.0] | (reach < -FAR)}
+    up, down = seen[1.0], seen[-1.0]
+    return np.where(up == down, np.nan, np.where(up, 1.0, -1.0))
+
+
+def _distinct(rows: Matrix) -> Matrix:
+    """Return each direction among the rows once, at unit length; many rows are alike."""
+    length = np.linalg.norm(rows, axis=1)
+    some = length > TOLERANCE
+    return np.unique(np.round(rows[some] / length[some, None], 12) + 0.0, axis=0)
