@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -162,3 +164,10 @@ def test_what_has_no_place_for_an_offset_says_so():
     model = bp.LogisticRegression().fit(X, Y, offset=OFFSET)
     with pytest.raises(ValueError, match="was fitted with an offset, for which a graph"):
         bp.to_onnx(model)
+
+
+def test_a_summary_can_be_pickled_and_predicts_with_offsets():
+    model = bp.LogisticRegression(C=np.inf).fit(X, Y, offset=OFFSET)
+    again = pickle.loads(pickle.dumps(model.summary()))
+    expected = model.predict_proba(X[:4], offset=OFFSET[:4])[:, 1]
+    np.testing.assert_allclose(again.predict(X[:4], offset=OFFSET[:4])[1, "proba"], expected)

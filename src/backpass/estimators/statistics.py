@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from copy import copy
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -176,12 +177,7 @@ class Statistics:
 
     def _reader(self) -> Callable[[Any, Any], tuple[Any, NDArray | None]]:
         """Return what turns users' rows and offsets into arrays as the fit saw them."""
-
-        def read(X: Any, offset: ArrayLike | None) -> tuple[Any, NDArray | None]:
-            rows = read_for_predict(self, X, in_blocks=True)
-            return rows, self._offset_of(X, rows.shape[0], offset)
-
-        return read
+        return partial(_rows_and_offset, self)
 
     def _refuse_no_likelihood(self) -> None:
         check_is_fitted(self)
@@ -278,3 +274,10 @@ class Statistics:
         for kind, said in notes(self._results):
             warnings.warn(said, WARNINGS[kind], stacklevel=5)
         return separation is not None
+
+
+def _rows_and_offset(
+    model: Any, X: Any, offset: ArrayLike | None
+) -> tuple[Any, NDArray[np.float64] | None]:
+    rows = read_for_predict(model, X, in_blocks=True)
+    return rows, model._offset_of(X, rows.shape[0], offset)
