@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -22,8 +22,11 @@ from backpass.data.rows import DenseBlock, DenseRows, Rows
 from backpass.data.split import StratifiedDraw
 from backpass.data.store import ArrayWriter, StoredArray
 from backpass.data.stored import StoredTable, read_rows
+from backpass.data.stored_sparse import SparseCopy, StoredSparse
 from backpass.encoding import Codes, Encoding
 from backpass.scratch import scratch
+
+Stored = TypeVar("Stored", StoredTable, StoredSparse)
 
 
 @dataclass(frozen=True)
@@ -202,10 +205,10 @@ def complete_rows(table: StoredTable, names: list[str]) -> StoredTable:
     return kept.finish()
 
 
-def hold_out(table: StoredTable, share: float, seed: int) -> tuple[StoredTable, StoredTable]:
+def hold_out(table: Stored, share: float, seed: int) -> tuple[Stored, Stored]:
     """Copy the rows to fit on, and those held out by class, to temporary stores."""
     draw = StratifiedDraw(label_counts(table), share, seed)
-    kept, held = _Copy(table), _Copy(table)
+    kept, held = _copy(table), _copy(table)
     for start in range(0, table.n_rows, GRID):
         rows = slice(start, min(start + GRID, table.n_rows))
         drawn = draw.next(table.labels.read(rows))
@@ -214,9 +217,7 @@ def hold_out(table: StoredTable, share: float, seed: int) -> tuple[StoredTable, 
     return kept.finish(), held.finish()
 
 
-def fold(
-    table: StoredTable, place: int, n_folds: int, seed: int
-) -> tuple[StoredTable, StoredTable]:
+def fold(table: Stored, place: int, n_folds: int, seed: int) -> tuple[Stored, Stored]:
     """Copy the rows outside and inside of a fold, one of n_folds, to temporary stores.
 
     Folds have equal shares of every class. The only row of a class is in none: what is not fitted
@@ -224,7 +225,7 @@ def fold(
     """
     rng, counts = np.random.default_rng(seed), label_counts(table)
     seen = np.zeros(len(counts), dtype=np.int64)
-    kept, held = _Copy(table), _Copy(table)
+    kept, held = _copy(table), _copy(table)
     for start in range(0, table.n_rows, GRID):
         rows = slice(start, min(start + GRID, table.n_rows))
         codes = table.labels.read(rows)
@@ -239,7 +240,12 @@ def fold(
     return kept.finish(), held.finish()
 
 
-def label_counts(table: StoredTable) -> NDArray[np.int64]:
+def _copy(table: StoredTable | StoredSparse) -> Any:
+    """Begin a copy of a store's rows."""
+    return SparseCopy(table) if isinstance(table, StoredSparse) else _Copy(table)
+
+
+def label_counts(table: StoredTable | StoredSparse) -> NDArray[np.int64]:
     """Count the rows of each label, by its code."""
     counts = np.zeros(len(table.target.levels), dtype=np.int64)
     for start in range(0, table.n_rows, GRID):

@@ -19,10 +19,12 @@ from backpass.data.errors import DataError
 from backpass.data.ingest import read_into_store
 from backpass.data.sources import Reading, Source, find_files, is_sparse
 from backpass.data.stored import StoredTable, is_store, open_stored, read_meta
-from backpass.data.stored_sparse import StoredSparse, open_sparse, read_sparse_into_store
-
-LABEL = "label"  # what the target of libsvm text is called
-
+from backpass.data.stored_sparse import (
+    LABEL,
+    StoredSparse,
+    open_sparse,
+    read_sparse_into_store,
+)
 
 Store = StoredTable | StoredSparse
 
@@ -61,8 +63,6 @@ class Dataset:
     @property
     def column_names(self) -> list[str]:
         """Name the columns beside target and weight; those of libsvm text are x0, x1, ..."""
-        if isinstance(self.table, StoredSparse):
-            return [f"x{j}" for j in range(self.table.n_columns)]
         return self.table.names
 
     @property
@@ -117,8 +117,8 @@ def open_dataset(
     ----------
     path : a .csv, .tsv, .libsvm, .svm (plain, .gz, .zst), .parquet, .npy or .npz file, a folder or
         a glob of such files, or a folder that `ingest` made.
-    target : the column of classes. Rows without a label are left out. For a store and for libsvm
-        text it is known.
+    target : the column of classes. Rows without a label are left out. For a store, for libsvm
+        text and for an .npz file with an array y it is known.
     weight : the column of row weights.
     drop : columns to leave out.
     categorical : columns that are categories whatever they hold.
@@ -139,11 +139,12 @@ def open_dataset(
     if is_sparse(files):
         _refuse_names(place, [name for name in (target, weight) if name], [*drop, *categorical])
         return Dataset(files, None, {})
-    if target is None:
-        raise ValueError("open_dataset needs target=, the column of classes.")
     if decimal not in (".", ","):
         raise ValueError(f"decimal is {decimal!r}; it is '.' or ','.")
     source = Source(files, Reading(tuple(missing_values), encoding, decimal))
+    target = source.target if target is None else target
+    if target is None:
+        raise ValueError("open_dataset needs target=, the column of classes.")
     asked = [target, *([] if weight is None else [weight]), *drop, *categorical]
     source.refuse_absent(asked)
     options = {

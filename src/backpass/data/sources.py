@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _TEXT = (".csv", ".tsv", ".txt", ".data")
 _SPARSE = (".libsvm", ".svm", ".svmlight")
+_Y = "y"
 _PACKED = (".gz", ".zst")
 KINDS = ".csv, .tsv, .libsvm, .svm (each plain, .gz, .zst), .parquet, .npy or .npz"
 
@@ -77,6 +78,11 @@ class Source:
                     "read as one need the same columns.",
                     file=file,
                 )
+
+    @property
+    def target(self) -> str | None:
+        """Name the target where the format itself does: the array y of .npz files."""
+        return _Y if ending(self.files[0]) == ".npz" and _Y in self.names else None
 
     def refuse_absent(self, asked: Collection[str]) -> None:
         """Raise DataError where a column that was asked for is not there."""
@@ -159,4 +165,6 @@ def _open(file: Path, reading: Reading) -> FileSource:
         from backpass.data.arrays import ArraySource
 
         return ArraySource(file)
+    if kind in _SPARSE:
+        raise DataError("is libsvm text, which has no columns by name.", file=file)
     raise DataError(f"has an ending that is not known; files are {KINDS}.", file=file)

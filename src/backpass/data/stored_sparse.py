@@ -6,9 +6,10 @@ missing values, and so no encoding; what they share is the arrays.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +17,21 @@ from numpy.typing import NDArray
 from backpass.data import document
 from backpass.data.errors import DataError
 from backpass.data.labels import label_values
-from backpass.data.libsvm import read_libsvm
+from backpass.data.libsvm import SparsePiece, read_libsvm
 from backpass.data.rows import SparseBlock, SparseRows
 from backpass.data.store import ArrayWriter, StoredArray
-from backpass.data.stored import META, array_document, open_arrays, verify_arrays, write_meta
+from backpass.data.stored import (
+    META,
+    StoredColumn,
+    array_document,
+    open_arrays,
+    verify_arrays,
+    write_meta,
+)
 
+LABEL = "label"  # what the target of libsvm text is called
 _DTYPES = {"values": np.float64, "indices": np.int32, "indptr": np.int64, "labels": np.int32}
+_HEIGHT = 4096  # rows that are copied at a time
 
 
 @dataclass(frozen=True)
@@ -41,10 +51,26 @@ class StoredSparse:
     labels: StoredArray
     folder: Path | None
 
+    # What a table may have and these rows have not: weights, names, rows without a label.
+    weights: ClassVar[None] = None
+    weight_name: ClassVar[None] = None
+    columns: ClassVar[tuple[()]] = ()
+    n_unlabelled: ClassVar[int] = 0
+
     @property
     def n_rows(self) -> int:
         """Count the rows."""
         return self.labels.n_rows
+
+    @property
+    def names(self) -> list[str]:
+        """Name the columns: x0, x1, ..."""
+        return [f"x{j}" for j in range(self.n_columns)]
+
+    @property
+    def target(self) -> StoredColumn:
+        """Describe the labels as a table describes its target."""
+        return StoredColumn(LABEL, "text", self.levels)
 
     def arrays(self) -> dict[str, StoredArray]:
         """Return the arrays by name."""
@@ -75,18 +101,47 @@ class StoredSparse:
         return classes, places.astype(np.int64)
 
 
-def read_sparse_into_store(files: list[Path], folder: Path | None) -> StoredSparse:
-    """Read libsvm files to their end.
+@dataclass(frozen=True)
+class SparseForm:
+    """What a model knows of the columns of libsvm text: their number, and what the first is called.
+
+    n_columns None: as many as there are; first_index None: 0 if an index is 0, else 1.
+    """
+
+    n_columns: int | None = None
+    first_index: int | None = None
+
+    def fitted(self, piece: SparsePiece) -> SparsePiece:
+        """Return rows without the entries of columns that are not known."""
+        if self.n_columns is None or self.first_index is None:
+            return piece
+        places = piece.indices - self.first_index
+        known = (places >= 0) & (places < self.n_columns)
+        if known.all():
+            return piece
+        ends = np.cumsum(piece.lengths)
+        lengths = np.diff(np.concatenate([[0], np.cumsum(known)])[np.concatenate([[0], ends])])
+        return SparsePiece(piece.labels, lengths, piece.indices[known], piece.values[known])
+
+
+def read_sparse_into_store(
+    files: list[Path],
+    folder: Path | None,
+    form: SparseForm = SparseForm(),
+    on_rows: Callable[[int], None] = lambda count: None,
+) -> StoredSparse:
+    """Read libsvm files to their end. on_rows: told how many rows were read so far.
 
     Indices count from 0 if one of them is 0, else from 1: a question about all files together,
-    where readers that answer it piece by piece shift some rows and not others.
+    where readers that answer it piece by piece shift some rows and not others. A model that is to
+    read further files has it answered by `form`; columns that it does not know are left out.
     """
     writers = {name: ArrayWriter(folder, name, dtype, 0) for name, dtype in _DTYPES.items()}
     levels: dict[float, int] = {}
-    least, most, end = 1, 0, 0
+    least, most, end, n_rows = 1, 0, 0, 0
     writers["indptr"].append(np.zeros(1, np.int64))
     for file in files:
-        for piece in read_libsvm(file):
+        for piece in map(form.fitted, read_libsvm(file)):
             writers["values"].append(piece.values)
             writers["indices"].append(piece.indices)
             writers["indptr"].append(end + np.cumsum(piece.lengths))
@@ -97,11 +152,15 @@ def read_sparse_into_store(files: list[Path], folder: Path | None) -> StoredSpar
             if len(piece.indices):
                 least = min(least, int(piece.indices.min()))
                 most = max(most, int(piece.indices.max()))
-    if not end:
+            n_rows += len(piece.labels)
+            on_rows(n_rows)
+    if not (end if form.n_columns is None else n_rows):
         raise DataError("holds no values.", file=files[0])
     arrays = {name: writer.finish() for name, writer in writers.items()}
     words = tuple(str(int(v)) if v == int(v) else repr(v) for v in levels)
-    return StoredSparse(most + 1 - least, least, words, **arrays, folder=folder)
+    first = least if form.first_index is None else form.first_index
+    width = most + 1 - first if form.n_columns is None else form.n_columns
+    return StoredSparse(width, first, words, **arrays, folder=folder)
 
 
 def open_sparse(folder: Path, plain: dict[str, Any]) -> StoredSparse:
@@ -127,6 +186,34 @@ def open_sparse(folder: Path, plain: dict[str, Any]) -> StoredSparse:
     if arrays["indptr"].n_rows != n_rows + 1 or arrays["indices"].n_rows != n_values:
         raise DataError("the store's arrays do not fit each other; ingest again.", file=folder)
     return StoredSparse(**got, **arrays, folder=folder)
+
+
+class SparseCopy:
+    """Some rows of a sparse store, on their way to a temporary one."""
+
+    def __init__(self, table: StoredSparse) -> None:
+        self.table, self._end = table, 0
+        self.writers = {name: ArrayWriter(None, name, kind, 0) for name, kind in _DTYPES.items()}
+        self.writers["indptr"].append(np.zeros(1, np.int64))
+
+    def append(self, rows: slice, wanted: NDArray[np.bool_]) -> None:
+        """Copy those of these rows that are wanted."""
+        for start in range(rows.start, rows.stop, _HEIGHT):
+            some = slice(start, min(start + _HEIGHT, rows.stop))
+            kept = wanted[some.start - rows.start : some.stop - rows.start]
+            ends = self.table.indptr.read(slice(some.start, some.stop + 1))
+            lengths, part = np.diff(ends), slice(int(ends[0]), int(ends[-1]))
+            of_kept = np.repeat(kept, lengths)
+            for name in ("values", "indices"):
+                self.writers[name].append(getattr(self.table, name).read(part)[of_kept])
+            self.writers["indptr"].append(self._end + np.cumsum(lengths[kept]))
+            self._end += int(lengths[kept].sum())
+            self.writers["labels"].append(self.table.labels.read(some)[kept])
+
+    def finish(self) -> StoredSparse:
+        """Return the store."""
+        made: dict[str, Any] = {name: writer.finish() for name, writer in self.writers.items()}
+        return replace(self.table, folder=None, **made)
 
 
 class StoredSparseRows(SparseRows):

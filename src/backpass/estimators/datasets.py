@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backpass.data.dataset import LABEL, Dataset
+from backpass.data.dataset import Dataset
 from backpass.data.errors import DataError
 from backpass.data.stored import StoredTable
-from backpass.data.stored_sparse import StoredSparse, StoredSparseRows
+from backpass.data.stored_sparse import LABEL, StoredSparse, StoredSparseRows
 from backpass.estimators.given import Given
 from backpass.estimators.inputs import row_weights
 from backpass.streaming import RowValues, label_numbers, prepare
