@@ -26,7 +26,7 @@ from backpass.data.stored_sparse import SparseCopy, StoredSparse
 from backpass.encoding import Codes, Encoding
 from backpass.scratch import scratch
 
-Stored = TypeVar("Stored", StoredTable, StoredSparse)
+Stored = TypeVar("Stored", bound=StoredTable | StoredSparse)
 
 
 @dataclass(frozen=True)

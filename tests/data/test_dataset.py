@@ -303,7 +303,7 @@ def test_libsvm_text_and_its_store_fit_like_the_matrix(tmp_path, first, monkeypa
         model = bp.LogisticRegression(max_iter=200).fit(data)
         assert np.array_equal(model.coef_, whole.coef_) and model.gap_ == whole.gap_
         assert model.classes_.tolist() == [-1, 1] and model.n_features_in_ == 50
-        assert data.target == "label" and data.column_names[:2] == ["x0", "x1"]
+        assert data.target == "label" and data.column_names[:2] == [f"x{first}", f"x{first + 1}"]
 
 
 def test_comments_and_query_ids_of_libsvm_are_no_values(tmp_path):

@@ -71,7 +71,6 @@ def _next(request: FitRequest) -> tuple[str, str]:
 def facts(fitted: Fit) -> list[tuple[str, str]]:
     """Say what was fitted on what."""
     request, model = fitted.request, fitted.model
-    encoding = model.encoding_
     held = (
         "none held out"
         if fitted.test is None
@@ -84,15 +83,7 @@ def facts(fitted: Fit) -> list[tuple[str, str]]:
     totals = np.array(model.fit_record_.class_totals)
     shares = [f"{c} {s:.1%}" for c, s in zip(classes, totals / totals.sum(), strict=True)]
     said.append(("classes", f"{len(classes)}: " + _cut(shares, 6)))
-    width = len(encoding.coef_names)
-    said.append(
-        ("columns", f"{len(encoding.columns)}, encoded as {words.counted(width, 'number')} a row")
-    )
-    if encoding.dropped:
-        said.append(("left out", _cut([f"{name} ({why})" for name, why in encoding.dropped], 6)))
-    gaps = [f"{c.name} {c.n_missing:,}" for c in encoding.columns if c.n_missing]
-    if gaps:
-        said.append(("missing", _cut(gaps, 6) + "; filled in, and marked in columns of their own"))
+    said += _columns(model)
     weighing = [
         *([f"rows by '{request.weight}'"] if request.weight else []),
         *(["classes to equal shares"] if request.class_weight else []),
@@ -110,6 +101,21 @@ def facts(fitted: Fit) -> list[tuple[str, str]]:
                 f"{chosen.log_loss:.4f} ± {chosen.error:.4f} on rows left out",
             )
         )
+    return said
+
+
+def _columns(model: Any) -> list[tuple[str, str]]:
+    """Say what became of the columns."""
+    encoding = model.encoding_
+    if encoding is None:
+        return [("columns", f"{model.n_features_in_:,}, sparse, as they are")]
+    width = words.counted(len(encoding.coef_names), "number")
+    said = [("columns", f"{len(encoding.columns)}, encoded as {width} a row")]
+    if encoding.dropped:
+        said.append(("left out", _cut([f"{name} ({why})" for name, why in encoding.dropped], 6)))
+    gaps = [f"{c.name} {c.n_missing:,}" for c in encoding.columns if c.n_missing]
+    if gaps:
+        said.append(("missing", _cut(gaps, 6) + "; filled in, and marked in columns of their own"))
     return said
 
 
@@ -210,8 +216,8 @@ def as_document(fitted: Fit) -> dict[str, Any]:
         "target": request.target,
         "test_data": None if request.test is None else str(request.test),
         "n_rows": fitted.train.n_rows,
-        "n_features": len(encoding.columns),
-        "n_encoded": len(encoding.coef_names),
+        "n_features": model.n_features_in_ if encoding is None else len(encoding.columns),
+        "n_encoded": len(model.coef_names_ if encoding is None else encoding.coef_names),
         "classes": model.classes_.tolist(),
         "weight": request.weight,
         "class_weight": request.class_weight,
@@ -224,8 +230,10 @@ def as_document(fitted: Fit) -> dict[str, Any]:
         "test": None if test is None else test.to_document(),
         "trivial": None if trivial is None else trivial.to_document(),
         "cv": [asdict(one) for one in fitted.tried] or None,
-        "left_out": dict(encoding.dropped),
-        "missing": {c.name: c.n_missing for c in encoding.columns if c.n_missing},
+        "left_out": {} if encoding is None else dict(encoding.dropped),
+        "missing": {}
+        if encoding is None
+        else {c.name: c.n_missing for c in encoding.columns if c.n_missing},
         "seed": request.seed,
         "fingerprint": fitted.fingerprint,
         "warnings": fitted.notes,

@@ -59,7 +59,13 @@ def top(
 def fit(
     context: typer.Context,
     data: Data,
-    target: Annotated[str, typer.Option(metavar="COL", help="The column of classes.")],
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COL",
+            help="The column of classes; libsvm text and .npz files with an array y need none.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="M.safetensors", help="Save the model here.")
     ] = None,

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 
 from backpass.cli.measuring import measured
-from backpass.data.dataset import Dataset
-from backpass.data.stored import StoredTable
+from backpass.data.dataset import Dataset, Store
 from backpass.streaming import fold
 
 N_FOLDS = 5
@@ -35,7 +34,7 @@ class Tried:
 
 def choose(
     made: Callable[[], Any],
-    table: StoredTable,
+    table: Store,
     seed: int,
     path: Path,
     on_turn: Callable[[str], object],

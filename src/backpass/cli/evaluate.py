@@ -27,13 +27,13 @@ def run(
     """Print the model's measures beside the trivial model's, or one JSON object."""
     notes: list[str] = []
     with watching(f"measuring on {data.name}", silent=as_json) as meter:
-        model = saved.open_model(model_path)
+        model = saved.open_model(model_path, data)
         record: FitRecord | None = getattr(model, "fit_record_", None)
         column = saved.target_column(model, model_path, target)
         rows = read_rows(
             data,
             column,
-            TextForm(encoding, decimal),
+            TextForm(encoding, decimal, saved.sparse_form(model)),
             notes,
             weight=None if record is None else record.weight,
             missing_values=saved.missing_values(model, missing_values),

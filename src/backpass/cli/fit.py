@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import typer
 
 from backpass.cli import perceptron, report, words
 from backpass.cli.account import Fit, as_document, describe, unfinished
@@ -23,9 +27,9 @@ from backpass.cli.terminal import (
     warn,
 )
 from backpass.data.cells import MISSING_VALUES
-from backpass.data.dataset import Dataset
+from backpass.data.dataset import Dataset, Store, implied_target
 from backpass.data.errors import DataError
-from backpass.data.stored import StoredTable
+from backpass.data.stored_sparse import SparseForm, StoredSparse
 from backpass.modelfile import FitRecord, save
 from backpass.streaming import hold_out
 from backpass.watch import told
@@ -58,6 +62,7 @@ def fit(request: FitRequest) -> Fit:
     started = time.perf_counter()
     silent = request.quiet or request.json
     notes: list[str] = []
+    request = _with_target(request)
     rows, held_out = _read(request, notes, silent)
     try:
         doing = f"fitting {words.counted(rows.n_rows, 'row')}"
@@ -99,9 +104,15 @@ def fit(request: FitRequest) -> Fit:
     return Fit(request, model, train, test, trivial, *said)
 
 
-def _read(
-    request: FitRequest, notes: list[str], silent: bool
-) -> tuple[StoredTable, StoredTable | None]:
+def _with_target(request: FitRequest) -> FitRequest:
+    """Name the target, if the data's format does; typer.BadParameter where nothing does."""
+    target = request.target or implied_target(request.data)
+    if target is None:
+        raise typer.BadParameter("--target is missing: name the column of classes")
+    return replace(request, target=target)
+
+
+def _read(request: FitRequest, notes: list[str], silent: bool) -> tuple[Store, Store | None]:
     """Return the rows to fit on and those held out; notes are added."""
     form = TextForm(request.encoding, request.decimal)
     common: dict[str, Any] = {
@@ -121,6 +132,11 @@ def _read(
         )
     if request.test is not None:
         kinds = {column.name: column.kind for column in rows.columns}
+        known = None
+        if isinstance(rows, StoredSparse):
+            known = SparseForm(rows.n_columns, rows.first_index)
+            kinds = dict.fromkeys(rows.names, "number")
+        form = replace(form, sparse=known)
         with watching(f"reading {request.test.name}", silent) as meter:
             held_out = read_rows(
                 request.test, request.target, form, notes, kinds=kinds, on_rows=meter.rows, **common
@@ -128,6 +144,7 @@ def _read(
         return rows, held_out
     if request.test_size == 0.0 or rows.n_rows < 2:
         return rows, None
+    kept: Store
     kept, held_out = hold_out(rows, request.test_size, request.seed)
     if held_out.n_rows == 0:
         notes.append("too few rows to hold any out; nothing was measured on new ones.")
@@ -136,10 +153,12 @@ def _read(
 
 
 def _fitted(
-    request: FitRequest, rows: StoredTable, meter: Meter, notes: list[str]
+    request: FitRequest, rows: Store, meter: Meter, notes: list[str]
 ) -> tuple[Any, Recorder | None, Sequence[Tried]]:
     """Fit the model that was asked for; with what is to be said of its training and choice."""
     if request.hidden is not None:
+        if isinstance(rows, StoredSparse):
+            raise DataError("is libsvm text, whose sparse rows --hidden does not take.")
         return *perceptron.fitted(request, rows, meter, notes), ()
     from sklearn.base import clone
 
@@ -156,4 +175,7 @@ def _fitted(
         C, tried = choose(lambda: clone(model), rows, request.seed, request.data, meter.stage)
         meter.stage(f"C = {C:g}")
         model.set_params(C=C)
-    return model.fit(Dataset(None, rows, {})), None, tried
+    model.fit(Dataset(None, rows, {}))
+    if isinstance(rows, StoredSparse):  # whose columns go by the file's indices
+        model.feature_names_in_ = model.coef_names_ = np.array(rows.names, dtype=object)
+    return model, None, tried

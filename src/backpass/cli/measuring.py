@@ -10,10 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backpass.cli.saved import column_names
 from backpass.cli.words import counted
+from backpass.data.dataset import Store
 from backpass.data.errors import DataError
 from backpass.data.labels import places_of_levels
 from backpass.data.stored import StoredTable
+from backpass.data.stored_sparse import StoredSparse, StoredSparseRows
 from backpass.formula import Design
 from backpass.metrics import trivial_log_proba
 from backpass.streaming import StoredEncoded
@@ -24,7 +27,7 @@ _HEIGHT = 8192  # rows; fewer where there are many columns
 
 def measured(
     model: Any,
-    table: StoredTable,
+    table: Store,
     shares: NDArray[np.float64] | None,
     notes: list[str],
     path: Path,
@@ -60,9 +63,17 @@ def measured(
 
 
 def log_probabilities(
-    model: Any, table: StoredTable
+    model: Any, table: Store
 ) -> Iterator[tuple[slice, NDArray[np.bool_], NDArray[np.float64]]]:
     """Yield places of rows, which of them the model takes, and the log-probabilities of these."""
+    if isinstance(table, StoredSparse):
+        sparse = StoredSparseRows(table)
+        height = min(_HEIGHT, sparse.height(1))
+        for start in range(0, table.n_rows, height):
+            rows = slice(start, min(start + height, table.n_rows))
+            log_proba = model.log_proba_of_block(sparse.block(rows))
+            yield rows, np.ones(len(log_proba), dtype=bool), log_proba
+        return
     if model.encoding_ is None:
         yield from _of_plain_numbers(model, table)
         return
@@ -87,7 +98,7 @@ def _of_plain_numbers(
     """Do the same for a model that knows no encoding, only names and their order."""
     bare = copy.copy(model)  # of rows that have no names
     bare.__dict__.pop("feature_names_in_", None)
-    order = [table.place(name) for name in model.feature_names_in_]
+    order = [table.place(name) for name in column_names(model)]
     for start in range(0, table.n_rows, _HEIGHT):
         rows = slice(start, min(start + _HEIGHT, table.n_rows))
         x = table.numbers.read(rows)[:, order]
@@ -100,4 +111,6 @@ def as_input(model: Any, table: Any) -> Any:
     """Return a table as the model takes it: one fitted on plain numbers wants them in its order."""
     if model.encoding_ is not None:
         return table
-    return table.select(list(model.feature_names_in_)).to_pandas()
+    if hasattr(model, "feature_names_in_"):
+        return table.select(list(model.feature_names_in_)).to_pandas()
+    return table.select(column_names(model)).to_pandas().to_numpy()

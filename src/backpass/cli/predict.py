@@ -5,25 +5,32 @@ Rows pass through some thousand at a time, so a file may have any number of them
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from backpass.cli import saved
 from backpass.cli.measuring import as_input
 from backpass.cli.progress import watching
 from backpass.cli.terminal import refuse_bad_place
 from backpass.data.atomic import written_beside
+from backpass.data.dataset import refuse_names
 from backpass.data.errors import DataError
-from backpass.data.sources import Reading, Source, find_files
+from backpass.data.libsvm import read_libsvm
+from backpass.data.sources import Reading, Source, find_files, is_sparse
+from backpass.data.stored_sparse import LABEL
 from backpass.data.values import holds_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Write = Callable[["pa.Table"], None]
+Answered = tuple[dict[str, Any], NDArray, NDArray]  # columns copied, log-probabilities, shares
 
 
 def run(
@@ -38,7 +45,7 @@ def run(
 ) -> None:
     """Write predictions in the order of the rows, to a file or as csv to stdout."""
     refuse_bad_place(out)
-    model = saved.open_model(model_path)
+    model = saved.open_model(model_path, data)
     form = Reading(saved.missing_values(model, missing_values), encoding, decimal)
     tables = _predicted(model, find_files(data), form, proba, ids)
     with watching(f"predicting {data.name}", silent=out is None and sys.stdout.isatty()) as meter:
@@ -84,9 +91,6 @@ def _predicted(
     """Yield the columns of the answer: those copied through, `prediction`, one per class."""
     import pyarrow as pa
 
-    kinds = saved.kinds(model)
-    source = Source(files, form)
-    source.refuse_absent([*kinds, *ids])
     names = ["prediction", *(f"proba_{k}" for k in model.classes_.tolist() if proba)]
     clash = [name for name in names if name in ids]
     if clash:
@@ -94,20 +98,58 @@ def _predicted(
             f"--id copies '{clash[0]}', which is also the name of an answer; rename the column.",
             file=files[0],
         )
-    # What is copied is copied as it stands, without a look for markers of missing values.
-    copied = Source(files, Reading((), form.encoding)).chunks(list(ids)) if ids else None
-    for chunk in source.chunks(list(kinds)):
-        try:
-            rows = as_input(model, source.typed(chunk.table, kinds))
-            log_proba = model.predict_log_proba(rows)
-            shares = model.predict_proba(rows) if proba else log_proba[:, :0]
-        except DataError as error:
-            raise error.further_on(chunk.record).in_file(chunk.file) from None
-        columns = {} if copied is None else dict(_columns(next(copied).table))
+    if is_sparse(files):
+        answered = _of_sparse_rows(model, files, proba, ids)
+    else:
+        answered = _of_tables(model, files, form, proba, ids)
+    for columns, log_proba, shares in answered:
         columns["prediction"] = pa.array(model.classes_[log_proba.argmax(axis=1)])
         for k, name in enumerate(names[1:]):
             columns[name] = pa.array(shares[:, k])
         yield pa.table(columns)
+
+
+def _of_tables(
+    model: Any, files: list[Path], form: Reading, proba: bool, ids: Sequence[str]
+) -> Iterator[Answered]:
+    kinds = saved.kinds(model)
+    source = Source(files, form)
+    source.refuse_absent([*kinds, *ids])
+    # What is copied is copied as it stands, without a look for markers of missing values.
+    copied = Source(files, Reading((), form.encoding)).chunks(list(ids)) if ids else None
+    for chunk in source.chunks(list(kinds)):
+        try:
+            log_proba, shares = _answer(
+                model, as_input(model, source.typed(chunk.table, kinds)), proba
+            )
+        except DataError as error:
+            raise error.further_on(chunk.record).in_file(chunk.file) from None
+        columns = {} if copied is None else dict(_columns(next(copied).table))
+        yield columns, log_proba, shares
+
+
+def _of_sparse_rows(
+    model: Any, files: list[Path], proba: bool, ids: Sequence[str]
+) -> Iterator[Answered]:
+    """Do the same for libsvm text, of which only the label can be copied through."""
+    import pyarrow as pa
+
+    form = saved.sparse_form(model)
+    if form is None:
+        raise DataError("is libsvm text, but the model knows its columns by name.", file=files[0])
+    refuse_names(files[0], ids, ())
+    form = form.settled(files)
+    bare = copy.copy(model)  # of rows that have no names
+    bare.__dict__.pop("feature_names_in_", None)
+    for piece in (piece for file in files for piece in read_libsvm(file)):
+        columns = {LABEL: pa.array(piece.labels)} if ids else {}
+        yield columns, *_answer(bare, form.matrix(piece), proba)
+
+
+def _answer(model: Any, rows: Any, proba: bool) -> tuple[NDArray, NDArray]:
+    """Return log-probabilities and, where they are wanted, probabilities, (m, k)."""
+    log_proba = model.predict_log_proba(rows)
+    return log_proba, model.predict_proba(rows) if proba else log_proba[:, :0]
 
 
 def _columns(table: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:

@@ -13,7 +13,7 @@ import backpass
 from backpass.cli import account, words
 from backpass.cli.coefficients import coefficients as coefficients_of
 from backpass.data.columns import Category
-from backpass.data.stored import StoredTable
+from backpass.data.dataset import Store
 from backpass.report import Story, write_report
 
 
@@ -75,7 +75,7 @@ def _provenance(fitted: account.Fit) -> list[tuple[str, str]]:
     ]
 
 
-def fingerprint(table: StoredTable) -> str:
+def fingerprint(table: Store) -> str:
     """Return eight hexadecimal digits of the decoded rows: names, levels and all values."""
     crc = zlib.crc32(repr((table.names, table.target)).encode())
     for column in table.columns:
@@ -89,6 +89,8 @@ def fingerprint(table: StoredTable) -> str:
 def _columns(encoding: Any) -> list[tuple[str, str]]:
     """Say what became of every column, and why."""
     said = []
+    if encoding is None:  # sparse rows
+        return []
     for column in encoding.columns:
         missing = (
             f"; {words.counted(column.n_missing, 'value')} missing" if column.n_missing else ""

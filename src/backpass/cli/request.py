@@ -13,10 +13,14 @@ import typer
 
 @dataclass(frozen=True)
 class FitRequest:
-    """The options of `fit`. missing_values None: the usual markers; missing None: by the model."""
+    """The options of `fit`.
+
+    target "": what the data's format names; missing_values None: the usual markers; missing None:
+    by the model.
+    """
 
     data: Path
-    target: str
+    target: str = ""
     out: Path | None = None
     report: Path | None = None
     test: Path | None = None
@@ -110,7 +114,7 @@ def _contradictions(
             yield f"'{column}' is both {name} and in --drop"
     if weight is not None and weight in options["categorical"]:
         yield f"'{weight}' is both --weight and in --categorical"
-    if weight == target:
+    if weight is not None and weight == target:
         yield f"'{target}' is both --target and --weight"
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backpass.cli.terminal import collected_warnings
 from backpass.data.cells import MISSING_VALUES, Kind
-from backpass.data.dataset import open_dataset
+from backpass.data.csv import refuse_absent
+from backpass.data.dataset import Store, open_dataset, refuse_names
 from backpass.data.errors import DataError
 from backpass.data.ingest import read_into_store
 from backpass.data.sources import Reading, Source, find_files, is_sparse
-from backpass.data.stored import StoredTable, is_store
+from backpass.data.stored import is_store
+from backpass.data.stored_sparse import SparseForm, StoredSparse, read_sparse_into_store
 from backpass.data.values import number_values
 
 if TYPE_CHECKING:
@@ -22,10 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TextForm:
-    """How a text file is written; other formats state these things themselves."""
+    """How a text file is written; other formats state these things themselves.
+
+    sparse: what is known of the columns of libsvm text; None where they are known by name.
+    """
 
     encoding: str = "utf-8"
     decimal: str = "."
+    sparse: SparseForm | None = field(default_factory=SparseForm)
 
 
 def read_rows(
@@ -40,7 +46,7 @@ def read_rows(
     missing_values: tuple[str, ...] | None = None,
     kinds: Mapping[str, Any] | None = None,
     on_rows: Callable[[int], None] = lambda count: None,
-) -> StoredTable:
+) -> Store:
     """Read a file, a folder or a glob into a temporary store; arguments as for `read_into_store`.
 
     A kept store is opened as it is. Rows without a label are left out, and `notes` says so.
@@ -48,15 +54,14 @@ def read_rows(
     if is_store(path):
         options: dict[str, Any] = {"drop": tuple(drop), "categorical": tuple(categorical)}
         kept = open_dataset(path, target=target, weight=weight, **options).table
-        if isinstance(kept, StoredTable):
-            return kept
+        _refuse_other_columns(kept, path, form.sparse, kinds or {})
+        return kept
     files = find_files(path)
     if is_sparse(files):
-        raise DataError(
-            "is libsvm text, whose columns have no names; fit it in Python: "
-            "LogisticRegression().fit(backpass.open_dataset(path)).",
-            file=path,
-        )
+        if form.sparse is None:
+            raise DataError("is libsvm text, but the model knows its columns by name.", file=path)
+        refuse_names(path, [target, weight], [*categorical, *drop])
+        return read_sparse_into_store(files, None, form.sparse, on_rows)
     markers = MISSING_VALUES if missing_values is None else missing_values
     with collected_warnings(notes):
         table = read_into_store(
@@ -76,6 +81,25 @@ def read_rows(
     if table.n_rows == 0:
         raise DataError("has no labels.", file=path, column=target)
     return table
+
+
+def _refuse_other_columns(
+    kept: Store, path: Path, known: SparseForm | None, kinds: Mapping[str, Kind]
+) -> None:
+    """Refuse a kept store whose columns are not those that a model knows."""
+    if not isinstance(kept, StoredSparse):
+        refuse_absent(path, kept.names, kinds)
+    elif known is None:
+        raise DataError("holds libsvm text, but the model knows its columns by name.", file=path)
+    elif known.n_columns not in (None, kept.n_columns) or known.first_index not in (
+        None,
+        kept.first_index,
+    ):
+        raise DataError(
+            f"holds libsvm text of {kept.n_columns:,} columns from index {kept.first_index}, the "
+            f"model has {known.n_columns:,} from {known.first_index}; name the text, not a store.",
+            file=path,
+        )
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ def run(
     """Write the page; row and others count records from 1, as messages do."""
     refuse_bad_place(html)
     with watching(f"tracing a row of {data.name}"):
-        model = saved.open_model(model_path)
+        model = saved.open_model(model_path, data)
         column = saved.target_column(model, model_path, target)
         wanted = list(dict.fromkeys([row, *others]))
         markers = saved.missing_values(model)

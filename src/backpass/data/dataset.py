@@ -62,7 +62,7 @@ class Dataset:
 
     @property
     def column_names(self) -> list[str]:
-        """Name the columns beside target and weight; those of libsvm text are x0, x1, ..."""
+        """Name the columns beside target and weight; those of libsvm text are x and an index."""
         return self.table.names
 
     @property
@@ -137,7 +137,7 @@ def open_dataset(
         return Dataset(None, table, {})
     files = find_files(path)
     if is_sparse(files):
-        _refuse_names(place, [name for name in (target, weight) if name], [*drop, *categorical])
+        refuse_names(place, [target, weight], [*drop, *categorical])
         return Dataset(files, None, {})
     if decimal not in (".", ","):
         raise ValueError(f"decimal is {decimal!r}; it is '.' or ','.")
@@ -154,6 +154,14 @@ def open_dataset(
         "categorical": tuple(categorical),
     }
     return Dataset(source, None, options)
+
+
+def implied_target(path: Path) -> str | None:
+    """Name the target where its format does: a store, libsvm text, an .npz file with an array y."""
+    if is_store(path):
+        return _open_store(path).target.name
+    files = find_files(path)
+    return LABEL if is_sparse(files) else Source(files, Reading(MISSING_VALUES)).target
 
 
 def ingest(source: Any, store: str | os.PathLike[str], **options: Any) -> Dataset:
@@ -190,10 +198,11 @@ def _open_store(folder: Path) -> Store:
     return open_stored(folder, plain)
 
 
-def _refuse_names(place: Path, names: list[str], columns: list[str]) -> None:
-    """Refuse names of columns for libsvm text, which has none."""
+def refuse_names(place: Path, given: Sequence[str | None], columns: Sequence[str]) -> None:
+    """Refuse names of columns for libsvm text, which has none. given: target and weight."""
+    names = [name for name in given if name]
     if names not in ([], [LABEL]) or columns:
-        name = ([n for n in names if n != LABEL] + columns)[0]
+        name = [*(n for n in names if n != LABEL), *columns][0]
         raise DataError(
             f"is libsvm text, whose columns have no names, so there is no '{name}'; its target is "
             f"called '{LABEL}'.",
@@ -206,7 +215,7 @@ def _refuse_other(
 ) -> None:
     """Refuse options that would make another store of the same source."""
     if isinstance(table, StoredSparse):
-        _refuse_names(place, [name for name in (target, weight) if name], columns)
+        refuse_names(place, [target, weight], columns)
         return
     for asked, has, name in (
         (target, table.target.name, "target"),

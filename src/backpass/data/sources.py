@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _TEXT = (".csv", ".tsv", ".txt", ".data")
 _SPARSE = (".libsvm", ".svm", ".svmlight")
 _Y = "y"
+_ARRAYS = (".npy", ".npz")
 _PACKED = (".gz", ".zst")
 KINDS = ".csv, .tsv, .libsvm, .svm (each plain, .gz, .zst), .parquet, .npy or .npz"
 
@@ -153,6 +154,11 @@ def is_sparse(files: list[Path]) -> bool:
     return ending(files[0]) in _SPARSE
 
 
+def has_arrays(files: list[Path]) -> bool:
+    """Say whether columns have no names but their places."""
+    return is_sparse(files) or ending(files[0]) in _ARRAYS
+
+
 def _open(file: Path, reading: Reading) -> FileSource:
     kind = ending(file)
     if kind in _TEXT:
@@ -161,7 +167,7 @@ def _open(file: Path, reading: Reading) -> FileSource:
         from backpass.data.parquet import ParquetSource
 
         return ParquetSource(file)
-    if kind in (".npy", ".npz"):
+    if kind in _ARRAYS:
         from backpass.data.arrays import ArraySource
 
         return ArraySource(file)

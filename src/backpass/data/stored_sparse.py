@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from backpass.data import document
 from backpass.data.errors import DataError
@@ -64,8 +65,8 @@ class StoredSparse:
 
     @property
     def names(self) -> list[str]:
-        """Name the columns: x0, x1, ..."""
-        return [f"x{j}" for j in range(self.n_columns)]
+        """Name the columns as the file counts them: x0, x1, ... or x1, x2, ..."""
+        return [f"x{j + self.first_index}" for j in range(self.n_columns)]
 
     @property
     def target(self) -> StoredColumn:
@@ -111,6 +112,14 @@ class SparseForm:
     n_columns: int | None = None
     first_index: int | None = None
 
+    def settled(self, files: list[Path]) -> SparseForm:
+        """Return a form that knows where indices count from, by looking at all files if need be."""
+        if self.first_index is not None:
+            return self
+        pieces = (piece for file in files for piece in read_libsvm(file))
+        zero = any(len(piece.indices) and piece.indices.min() == 0 for piece in pieces)
+        return replace(self, first_index=0 if zero else 1)
+
     def fitted(self, piece: SparsePiece) -> SparsePiece:
         """Return rows without the entries of columns that are not known."""
         if self.n_columns is None or self.first_index is None:
@@ -122,6 +131,14 @@ class SparseForm:
         ends = np.cumsum(piece.lengths)
         lengths = np.diff(np.concatenate([[0], np.cumsum(known)])[np.concatenate([[0], ends])])
         return SparsePiece(piece.labels, lengths, piece.indices[known], piece.values[known])
+
+    def matrix(self, piece: SparsePiece) -> sparse.csr_matrix:
+        """Return rows as a matrix with the columns of the model; the form is settled."""
+        assert self.first_index is not None and self.n_columns is not None
+        known = self.fitted(piece)
+        ends = np.concatenate([[0], np.cumsum(known.lengths)])
+        entries = (known.values, known.indices - self.first_index, ends)
+        return sparse.csr_matrix(entries, shape=(len(known.labels), self.n_columns))
 
 
 def read_sparse_into_store(
@@ -136,6 +153,8 @@ def read_sparse_into_store(
     where readers that answer it piece by piece shift some rows and not others. A model that is to
     read further files has it answered by `form`; columns that it does not know are left out.
     """
+    if form.n_columns is not None:
+        form = form.settled(files)
     writers = {name: ArrayWriter(folder, name, dtype, 0) for name, dtype in _DTYPES.items()}
     levels: dict[float, int] = {}
     least, most, end, n_rows = 1, 0, 0, 0
