@@ -370,7 +370,7 @@ def test_markers_of_missing_values_that_are_not_the_fits(run, saved, write):
 
 USAGE = {
     "no data": (["fit"], "Missing argument 'DATA'; see `backpass fit --help`."),
-    "no target": (["fit", "x.csv"], "Missing option '--target'"),
+    "no target": (["fit", PENGUINS], "--target is missing: name the column of classes"),
     "no command": (["nonsense"], "No such command 'nonsense'"),
     "both": (["fit", "x.csv", "--target", "y", "--mle", "--C", "2"], "so it takes no --C"),
     "hidden": (["fit", "x.csv", "--target", "y", "--hidden", "3,x"], "whole numbers above 0"),
