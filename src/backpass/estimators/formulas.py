@@ -42,7 +42,7 @@ def learn_design(estimator: Any, data: Any, y: Any, formula: str) -> Design:
             f"the formula {formula!r} has no intercept, but fit_intercept is True; set "
             "fit_intercept=False, or take out the - 1."
         )
-    target = parsed.y[0][0] if parsed.y else target_name(y)
+    target = parsed.y_name or target_name(y)
     reference = {k: v for k, v in (estimator.reference or {}).items() if k != target}
     design = Design.learn(parsed, table, missing, reference, estimator.fit_intercept)
     estimator.n_features_in_ = len(design.column_names)

@@ -86,11 +86,10 @@ class Design:
         )
         offsets = tuple(expression.learned(node, whole) for node in formula.offsets)
         kinds = {name: kind_of_type(table[name]) for name in names}
-        y_name = formula.y[0][0] if formula.y else "y"
         design = cls(
             formula.text,
             left,
-            y_name,
+            formula.y_name or "y",
             learned,
             terms,
             offsets,

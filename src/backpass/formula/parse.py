@@ -42,6 +42,12 @@ class Formula:
     intercept: bool
     offsets: tuple[Node, ...] = ()
 
+    @property
+    def y_name(self) -> str | None:
+        """Return the left side as R writes it; None where there is none."""
+        names = [name for name, _ in self.y]
+        return f"cbind({', '.join(names)})" if len(names) > 1 else next(iter(names), None)
+
 
 def parse_formula(text: str, columns: Sequence[str]) -> Formula:
     """Read "y ~ a + C(b):c". columns: names that `.` stands for, less those of the left side.
