@@ -11,7 +11,7 @@ CONSTRAINTS = tests/constraints-lowest.txt
 PIP = -m pip install --quiet --disable-pip-version-check
 
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-peers test-browser test-lowest docs derivations lint format check \
+.PHONY: help demo test test-peers test-browser test-lowest docs derivations reference lint format check \
 	bench bench-engine bench-memory clean
 
 help:  ## List the targets
@@ -39,6 +39,9 @@ docs: $(VENV)/ready  ## Run every snippet and follow every link of README and do
 derivations: $(VENV)/ready  ## Derive every rule with SymPy; write it to docs/ and to the package
 	$(VENV)/bin/python -m tests.ledger.pages
 	$(VENV)/bin/python -m tests.ledger.record
+
+reference: $(VENV)/ready  ## Write every command and option to docs/command-line.md
+	$(VENV)/bin/python -m tests.cli.reference
 
 lint: $(VENV)/ready-dev  ## Ruff and mypy, changing nothing
 	$(VENV)/bin/ruff check .

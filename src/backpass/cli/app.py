@@ -18,6 +18,7 @@ from backpass.cli.options import (
     FitsTarget,
     Json,
     Model,
+    choices,
     examples,
 )
 from backpass.cli.request import FitRequest, markers, names
@@ -125,7 +126,12 @@ def fit(
         str | None, typer.Option(metavar="COL", help="The column of row weights.")
     ] = None,
     class_weight: Annotated[
-        str | None, typer.Option(metavar="balanced", help="Weigh classes to equal shares.")
+        str | None,
+        typer.Option(
+            metavar="balanced",
+            help="Weigh classes to equal shares.",
+            autocompletion=choices("balanced"),
+        ),
     ] = None,
     missing: Annotated[
         str | None,
@@ -133,6 +139,7 @@ def fit(
             metavar="indicator|drop|raise",
             help="Missing values: fill in and mark, leave rows out, or refuse. "
             "(default indicator; raise with --mle)",
+            autocompletion=choices("indicator", "drop", "raise"),
         ),
     ] = None,
     missing_values: Annotated[

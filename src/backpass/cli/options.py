@@ -6,6 +6,7 @@ help, the completion, and `make reference` the page of the documentation.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +38,11 @@ FitsMarkers = Annotated[
         help="Markers of missing values, if they are not the fit's.",
     ),
 ]
+
+
+def choices(*words: str) -> Callable[[str], list[str]]:
+    """Return what tells a shell which words to offer; Typer looks for that parameter's name."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 def examples(*commands: str) -> str:
