@@ -151,7 +151,7 @@ def test_nested_residuals_and_own_layers(path):
     again = bp.load(path, layers={"Swish": Swish})
     assert_same(model, again, X)
     assert again.network_.layers == model.network_.layers
-    with pytest.raises(bp.ModelFileError, match="'Swish' of the user's own; pass it"):
+    with pytest.raises(bp.ModelFileError, match="'Swish' of the user's own, whose code no"):
         bp.load(path)
 
 
@@ -265,17 +265,25 @@ SPOILT = {
     "unknown layer": ((*LAYER, "builtin"), "os.system", "names 'os.system', which is no layer"),
     "abstract layer": ((*LAYER, "builtin"), "Layer", "names 'Layer', which is no layer"),
     "residual by name": ((*LAYER, "builtin"), "Residual", "names 'Residual', which is no layer"),
-    "own layer": (LAYER, {"own": "eval", "fields": {}}, "'eval' of the user's own; pass it"),
+    "own layer": (
+        LAYER,
+        {"own": "eval", "fields": {}},
+        "'eval' of the user's own, whose code no file holds",
+    ),
     "unknown field": ((*LAYER, "fields"), {"n": 1}, "unexpected keyword argument 'n'"),
     "negative size": ((*LAYER, "fields", "n_in"), -4, "n_in must be a whole number"),
-    "huge size": ((*LAYER, "fields", "n_in"), 2**60, "θ has 15 entries but the architecture"),
+    "huge size": (
+        (*LAYER, "fields", "n_in"),
+        2**60,
+        "θ has the shape (15,), but the architecture has 3,4",
+    ),
     "size of another kind": ((*LAYER, "fields", "n_in"), "4", "n_in must be a whole number"),
     "code for a value": ((*LAYER, "fields", "n_in"), {"call": "x"}, "no value that a model file"),
     "no layers": (("network", "layers"), [], "a network needs at least one layer"),
     "too many layers": (
         ("network", "layers"),
         [{"builtin": "ReLU", "fields": {}}] * 1001,
-        "1001 entries; too many",
+        "network has 1,001 layers; too many",
     ),
     "layers of another kind": (("network", "layers"), "Linear", "network.layers is a text"),
     "wrong pair": (
@@ -289,18 +297,22 @@ SPOILT = {
     "estimator of another kind": (("estimator",), ["LogisticRegression"], "expected one of"),
     "parameter": (("params", "shell"), True, "params names ['shell']"),
     "parameters": (("params",), [], "params is not an object"),
-    "format": (("format",), 2, "has format 2, written by backpass"),
-    "format of another kind": (("format",), True, "has format True"),
+    "format": (("format",), 3, "has format '3', written by backpass 0.1.0; this"),
+    "format of another kind": (("format",), True, "has format 'True'"),
     "unknown key": (("code",), "import os", "unknown keys ['code']"),
     "classes of mixed kinds": (("classes", "labels"), [0, "a", 2], "labels[1] is not a whole"),
-    "classes twice": (("classes", "labels"), [0, 1, 1], "labels, each once"),
-    "a class too few": (("classes", "labels"), [0, 1], "3 outputs for 2 classes"),
-    "class beyond its type": (("classes", "labels"), [0, 1, 2**80], "classes: "),
+    "classes twice": (("classes", "labels"), [0, 1, 1], "two labels or more, each once"),
+    "a class too few": (("classes", "labels"), [0, 1], "for 4 columns and 2 classes it is"),
+    "class beyond its type": (
+        ("classes", "labels"),
+        [0, 1, 2**80],
+        "labels[2] is not a whole number of type int64",
+    ),
     "class type": (("classes", "type"), "V8", "expected one of"),
     "attribute": (("fitted", "predict"), "x", "unknown keys ['predict']"),
     "infinite number": (("fitted", "gap_"), 10**400, "expected a finite number"),
     "number as text": (("fitted", "cost_"), "1.0", "fitted.cost_ is '1.0'; expected a finite"),
-    "features": (("fitted", "n_features_in_"), 7, "does not take the model's columns"),
+    "features": (("fitted", "n_features_in_"), 7, "for 7 columns and 3 classes it is"),
     "encoding": (("encoding",), {"columns": []}, "encoding lacks"),
     "record": (("record",), 3, "record is 3; expected an object"),
 }
@@ -323,16 +335,16 @@ def test_theta_that_is_not_finite_is_refused(good, bad):
     theta = load_file(good)["theta"]
     theta[2] = bad
     rewrite(good, described(good), theta)
-    with pytest.raises(bp.ModelFileError, match=r"θ\[2\] is -?(nan|inf); a model's parameters"):
+    with pytest.raises(bp.ModelFileError, match=r"theta\[2\] is -?(nan|inf); a model's parameters"):
         bp.load(good)
 
 
 @pytest.mark.parametrize(
     ("theta", "message"),
     [
-        (np.zeros(14), "θ has 14 entries but the architecture 15"),
-        (np.zeros(15, np.float32), "not one row of float64"),
-        (np.zeros((3, 5)), "not one row of float64"),
+        (np.zeros(14), r"θ has the shape \(14,\), but the architecture has 15"),
+        (np.zeros(15, np.float32), r"dtype is 'F32'; expected one of \['F64'\]"),
+        (np.zeros((3, 5)), r"θ has the shape \(3, 5\), but the architecture has 15"),
     ],
 )
 def test_theta_of_another_form_is_refused(good, theta, message):

@@ -84,16 +84,23 @@ def network_from(plain: Any, own: dict[str, Any]) -> Network:
         layers=document.items(document.anything),
         loss=document.anything,
     )
-    if len(got["layers"]) > _MOST_LAYERS:
-        raise DocumentError(f"network.layers has {len(got['layers'])} entries; too many.")
+    count = sum(map(_count, got["layers"]))
+    if count > _MOST_LAYERS:
+        raise DocumentError(f"network has {count:,} layers; too many.")
     chain = [
         _layer_from(layer, f"network.layers[{i}]", own) for i, layer in enumerate(got["layers"])
     ]
     loss = _layer_from(got["loss"], "network.loss", own)
     try:
         return Network(chain, loss, got["dtype"], got["fused"])
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise DocumentError(f"the network cannot be built: {error}") from None
+
+
+def _count(plain: Any) -> int:
+    """Count layers, those inside a Residual too, before any is made."""
+    inner = plain.get("residual") if type(plain) is dict else None
+    return 1 + (sum(map(_count, inner)) if type(inner) is list else 0)
 
 
 def _layer_from(plain: Any, where: str, own: dict[str, Any], depth: int = 0) -> Any:
@@ -117,8 +124,8 @@ def _layer_from(plain: Any, where: str, own: dict[str, Any], depth: int = 0) -> 
     name, known = got[key], own if is_own else _builtin()
     if name not in known:
         raise DocumentError(
-            f"{where} is a layer '{name[:60]}' of the user's own; pass it to load, "
-            f"layers={{'{name[:60]}': ...}}."
+            f"{where} is a layer '{name[:60]}' of the user's own, whose code no file holds; load "
+            f"it in Python: bp.load(path, layers={{'{name[:60]}': ...}})."
             if is_own
             else f"{where} names '{name[:60]}', which is no layer or loss of backpass."
         )

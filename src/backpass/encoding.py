@@ -325,6 +325,10 @@ class Encoding:
         names = [column.name for column in got["columns"]]
         if not names or len(set(names)) != len(names):
             raise document.DocumentError(f"{where}.columns needs one or more, each name once.")
+        # Shares of rows are taken of them.
+        counted = (c.n_missing + sum(getattr(c, "counts", ())) for c in got["columns"])
+        if got["n_rows"] < 1 or max(counted) > got["n_rows"]:
+            raise document.DocumentError(f"{where}.n_rows is less than what columns counted.")
         if any(len(pair) != 2 for pair in got["dropped"]):
             raise document.DocumentError(f"{where}.dropped holds pairs of name and reason.")
         return cls(

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,96 +21,34 @@ from numpy.typing import NDArray
 
 import backpass
 from backpass.architecture import network_document, network_from
+from backpass.attributes import (
+    ATTRIBUTES,
+    FitRecord,
+    classes_document,
+    classes_from,
+    fitted_document,
+    fitted_from,
+    params_document,
+    params_from,
+)
 from backpass.data import document
 from backpass.data.atomic import written_beside
 from backpass.data.document import DocumentError
+from backpass.data.tensors import LONGEST_HEADER, Tensors, read_header
 from backpass.encoding import Encoding
 from backpass.formula import Design
 from backpass.network import Network
 
-FORMAT = 1
-_WHOLE_TYPES = [f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)]
-_LABEL_TYPES = ("str", "object", "bool", "float32", "float64", *_WHOLE_TYPES)
+__all__ = ["FORMAT", "FitRecord", "ModelFileError", "load", "save"]
 
-_finite_numbers = document.items(document.number)
-_COMMON = {
-    "n_features_in_": document.count,
-    "feature_names_in_": document.items(document.text),
-    "n_iter_": document.count,
-}
-# What a file keeps of each estimator beside network, θ, classes and encoding: attribute -> check.
-_RECORDS: dict[str, dict[str, document.Check]] = {
-    "LogisticRegression": _COMMON
-    | {
-        "objective_": document.number,
-        "cost_": document.number,
-        "null_objective_": document.number,
-        "gap_": document.number,
-        "passes_": document.number,
-        "converged_": document.flag,
-        "has_offset_": document.flag,
-        "coef_names_": document.items(document.text),
-    },
-    "MLPClassifier": _COMMON
-    | {
-        "loss_": document.number,
-        "best_loss_": document.optional(document.number),
-        "loss_curve_": _finite_numbers,
-        "validation_scores_": document.optional(_finite_numbers),
-        "best_validation_score_": document.optional(document.number),
-        "t_": document.count,
-        "n_layers_": document.count,
-        "n_outputs_": document.count,
-        "out_activation_": document.text,
-    },
-}
-_NAME_ARRAYS = ("feature_names_in_", "coef_names_")
+FORMAT = 2
+KEY = "backpass"  # of the description in the header's metadata
 
 _SEARCHES = {"LogisticRegressionCV"}  # which keep what they found
 
 
 class ModelFileError(ValueError):
     """A model that cannot be saved, or a file that is not a whole and well-formed model."""
-
-
-@dataclass(frozen=True)
-class FitRecord:
-    """What is worth knowing of a fit from a file later on; `fit_record_` of a fitted estimator.
-
-    target, weight: column names. missing_values: the file's markers. class_totals: weight of each
-    class in the rows fitted on, which makes the trivial model. test: held-out scores by name.
-    """
-
-    target: str
-    weight: str | None
-    missing_values: tuple[str, ...]
-    class_totals: tuple[float, ...]
-    n_rows: int
-    seed: int
-    test: Mapping[str, float | None] | None
-
-    @classmethod
-    def from_document(cls, plain: Any, where: str) -> FitRecord:
-        """Read a record, checking every field."""
-        got = document.fields(
-            plain,
-            where,
-            target=document.text,
-            weight=document.optional(document.text),
-            missing_values=document.items(document.text),
-            class_totals=_finite_numbers,
-            n_rows=document.count,
-            seed=document.count,
-            test=document.optional(_scores),
-        )
-        return cls(**got)
-
-
-def _scores(plain: Any, where: str) -> dict[str, float | None]:
-    if type(plain) is not dict:
-        raise DocumentError(f"{where} is not an object.")
-    check = document.optional(document.number)
-    return {document.text(k, where): check(v, f"{where}.{k}") for k, v in plain.items()}
 
 
 def save(model: Any, path: str | os.PathLike[str]) -> None:
@@ -121,36 +60,60 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     ModelFileError for what no file can hold: a lambda, say.
     """
     name = type(model).__name__
-    known = name in _RECORDS or name in _SEARCHES
+    known = name in ATTRIBUTES or name in _SEARCHES
     if not known or type(model).__module__.partition(".")[0] != "backpass":
-        raise ModelFileError(f"cannot save {model!r}; models are {' and '.join(_RECORDS)}.")
+        raise ModelFileError(f"cannot save {model!r}; models are {' and '.join(ATTRIBUTES)}.")
     if not hasattr(model, "theta_"):
         raise ModelFileError(f"this {name} is not fitted yet; call fit(X, y) first.")
     if name in _SEARCHES:  # the search is over
         return save(model.best_estimator_, path)
-    record = getattr(model, "fit_record_", None)
     try:
-        network = network_document(model.network_)
+        arrays, described = _contents(model)
     except ValueError as error:
         raise ModelFileError(str(error)) from None
+    text = json.dumps(described, allow_nan=False)
+    if 2 * len(text) > LONGEST_HEADER:  # it is quoted once more in the header
+        raise ModelFileError(
+            f"the description of this model takes {len(text):,} characters, more than a "
+            "safetensors file can hold; join the levels of its largest categories."
+        )
+    from safetensors.numpy import save_file
+
+    with written_beside(path) as beside:
+        save_file(arrays, beside, {KEY: text})
+
+
+def _contents(model: Any) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any]]:
+    """Return the arrays of a file by name, and the description."""
+    from backpass.estimators import kept
+
+    record = getattr(model, "fit_record_", None)
+    arrays, statistics = kept.to_file(model)
+    arrays["theta"] = model.theta_
     described = {
         "format": FORMAT,
         "version": backpass.__version__,
-        "estimator": name,
-        "params": _params_document(model),
-        "network": network,
+        "made_with": _made_with(),
+        "estimator": type(model).__name__,
+        "params": params_document(model),
+        "network": network_document(model.network_),
         "own_network": getattr(model, "network", None) is not None,
         "multilabel": getattr(model, "_multilabel", False),
-        "classes": {"type": _label_type(model.classes_), "labels": model.classes_.tolist()},
+        "classes": classes_document(model.classes_),
         "encoding": None if model.encoding_ is None else model.encoding_.to_document(),
-        "fitted": _fitted_document(model, _RECORDS[name]),
+        "fitted": fitted_document(model),
         "record": None if record is None else asdict(record),
+        "statistics": statistics,
     }
-    from safetensors.numpy import save_file
+    return {name: np.ascontiguousarray(a, np.float64) for name, a in arrays.items()}, described
 
-    text = json.dumps(described, allow_nan=False)
-    with written_beside(path) as beside:
-        save_file({"theta": np.ascontiguousarray(model.theta_)}, beside, {"backpass": text})
+
+def _made_with() -> dict[str, str]:
+    """Return what bits depend on: with the same, a fit gives the same."""
+    versions = {
+        name: import_module(name).__version__ for name in ("numpy", "scipy", "numba", "sklearn")
+    }
+    return {"python": platform.python_version(), "machine": platform.machine(), **versions}
 
 
 def load(path: str | os.PathLike[str], layers: Mapping[str, Any] | None = None) -> Any:
@@ -162,68 +125,35 @@ def load(path: str | os.PathLike[str], layers: Mapping[str, Any] | None = None) 
     """
     file = Path(path)
     try:
-        theta_size, metadata = _inspect(file)
-        described = _described(metadata)
+        tensors = read_header(file)
+        described = _described(tensors)
         network = network_from(described["network"], dict(layers or {}))
-        if network.n_parameters != theta_size:
+        shape, _ = tensors.places["theta"]
+        if shape != (network.n_parameters,):
             raise DocumentError(
-                f"θ has {theta_size:,} entries but the architecture {network.n_parameters:,}."
+                f"θ has the shape {shape}, but the architecture has {network.n_parameters:,} "
+                "parameters."
             )
-        return _model_from(described, network, _theta(file))
+        return _model_from(described, network, tensors)
     except DocumentError as error:
         raise ModelFileError(f"{file.name}: {error}") from None
+    except RecursionError:
+        raise ModelFileError(f"{file.name}: its description is nested too deeply.") from None
 
 
-def _inspect(file: Path) -> tuple[int, Mapping[str, str]]:
-    """Return the number of entries of θ and the metadata, without reading θ."""
-    from safetensors import SafetensorError, safe_open
-
-    if not file.is_file():
-        raise DocumentError("there is no such file.")
-    try:
-        with safe_open(file, framework="numpy") as tensors:
-            if list(tensors.keys()) != ["theta"]:
-                raise DocumentError("is a safetensors file, but not one of backpass.")
-            theta = tensors.get_slice("theta")
-            if theta.get_dtype() != "F64" or len(theta.get_shape()) != 1:
-                raise DocumentError("θ is not one row of float64 numbers.")
-            return theta.get_shape()[0], tensors.metadata() or {}
-    except SafetensorError as error:
-        raise DocumentError(
-            f"is not a safetensors file, or is damaged or cut short ({error})."
-        ) from None
-
-
-def _theta(file: Path) -> NDArray[np.float64]:
-    from safetensors import safe_open
-
-    with safe_open(file, framework="numpy") as tensors:
-        theta = np.array(tensors.get_tensor("theta"), dtype=np.float64)
-    if not np.isfinite(theta).all():
-        place = int((~np.isfinite(theta)).argmax())
-        raise DocumentError(f"θ[{place}] is {theta[place]}; a model's parameters are finite.")
-    return theta
-
-
-def _described(metadata: Mapping[str, str]) -> dict[str, Any]:
-    if list(metadata) != ["backpass"]:
+def _described(tensors: Tensors) -> dict[str, Any]:
+    if list(tensors.metadata) != [KEY] or "theta" not in tensors.places:
         raise DocumentError("is a safetensors file, but not one of backpass.")
-    plain = document.parse(metadata["backpass"])
+    plain = document.parse(tensors.metadata[KEY])
     if type(plain) is not dict:
         raise DocumentError("holds no description of a model.")
-    # Before the other fields, since a later format may have others.
-    stated = plain.get("format")
-    if type(stated) is not int or stated != FORMAT:
-        raise DocumentError(
-            f"has format {stated!r}, written by backpass {str(plain.get('version'))[:20]}; this "
-            f"is backpass {backpass.__version__}, which reads format {FORMAT}."
-        )
     return document.fields(
-        plain,
+        _of_this_format(plain),
         "model",
         format=document.count,
         version=document.text,
-        estimator=document.one_of(*_RECORDS),
+        made_with=document.texts_by_name,
+        estimator=document.one_of(*ATTRIBUTES),
         params=document.anything,
         network=document.anything,
         own_network=document.flag,
@@ -232,6 +162,7 @@ def _described(metadata: Mapping[str, str]) -> dict[str, Any]:
         encoding=document.optional(_encoding_from),
         fitted=document.anything,
         record=document.optional(FitRecord.from_document),
+        statistics=document.anything,
     )
 
 
@@ -240,121 +171,52 @@ def _encoding_from(plain: Any, where: str) -> Encoding | Design:
     return (Design if of_formula else Encoding).from_document(plain, where)
 
 
-def _model_from(described: dict[str, Any], network: Network, theta: NDArray[np.float64]) -> Any:
+def _of_this_format(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return a description as this version writes it; DocumentError for a later one.
+
+    Before the other fields are looked at, since another format has others.
+    """
+    stated = plain.get("format")
+    if type(stated) is not int or not 1 <= stated <= FORMAT:
+        raise DocumentError(
+            f"has format {str(stated)[:20]!r}, written by backpass "
+            f"{str(plain.get('version'))[:20]}; this is backpass {backpass.__version__}, which "
+            f"reads formats 1 to {FORMAT}."
+        )
+    return _upgraded(plain) if stated == 1 else plain
+
+
+def _upgraded(plain: dict[str, Any]) -> dict[str, Any]:
+    """Return a description of format 1, which kept nothing for summary(), as one of format 2."""
+    plain = {**plain, "made_with": {}, "statistics": None}
+    if type(plain.get("record")) is dict:
+        plain["record"] = {"fingerprint": None, **plain["record"]}
+    if plain.get("estimator") == "LogisticRegression" and type(plain.get("fitted")) is dict:
+        plain["fitted"] = {"has_offset_": False, **plain["fitted"]}
+    return plain
+
+
+def _model_from(described: dict[str, Any], network: Network, tensors: Tensors) -> Any:
+    from backpass.estimators import kept
+
     name = described["estimator"]
     cls = getattr(import_module("backpass.estimators"), name)
-    model = cls(**_params_from(described["params"], cls().get_params()))
+    model = cls(**params_from(described["params"], cls().get_params()))
     if described["own_network"]:
         model.network = network
-    if name == "MLPClassifier":
-        model._multilabel = described["multilabel"]
-    model.network_, model.theta_ = network, theta
-    model.classes_ = _classes_from(described["classes"])
+    model.network_, model.theta_ = network, tensors.read("theta")
+    model.classes_ = classes_from(described["classes"])
     model.encoding_ = described["encoding"]
     if described["record"] is not None:
         model.fit_record_ = described["record"]
-    for attribute, value in _fitted_from(described["fitted"], _RECORDS[name]).items():
+    for attribute, value in fitted_from(described["fitted"], name).items():
         setattr(model, attribute, value)
-    _check_widths(model)
-    if name == "LogisticRegression":
-        parts = network.parameters(theta)
-        model.coef_ = parts["0.weight"].copy()
-        model.intercept_ = (
-            parts["0.bias"].copy() if "0.bias" in parts else np.zeros(len(model.coef_))
-        )
-    return model
-
-
-def _check_widths(model: Any) -> None:
-    """Raise DocumentError where encoding, network and classes do not fit each other."""
-    encoding = model.encoding_
-    n_in = getattr(model, "n_features_in_", 0) if encoding is None else len(encoding.coef_names)
     try:
-        n_out = model.network_.forward(model.theta_, np.empty((0, n_in))).shape[1]
+        kept.put_together(model, described["multilabel"])
     except ValueError as error:
-        raise DocumentError(f"the network does not take the model's columns: {error}") from None
-    n_classes = len(model.classes_)
-    if n_out != n_classes and (n_out, n_classes) != (1, 2):
-        raise DocumentError(f"the network has {n_out} outputs for {n_classes} classes.")
-
-
-def _params_document(model: Any) -> dict[str, Any]:
-    stored = {}
-    for name, value in model.get_params(deep=False).items():
-        try:
-            stored[name] = document.wrapped(value)
-        except TypeError:
-            continue
-    return stored
-
-
-def _params_from(plain: Any, known: Mapping[str, Any]) -> dict[str, Any]:
-    values = document.unwrapped_by_name(plain, "params")
-    strange = [name[:60] for name in values if name not in known]
-    if strange:
-        raise DocumentError(f"params names {strange[:5]}, which this estimator does not have.")
-    return values
-
-
-def _fitted_document(model: Any, checks: Mapping[str, document.Check]) -> dict[str, Any]:
-    stored = {}
-    for name in checks:
-        # A property is computed from what the file holds anyway.
-        if hasattr(model, name) and not isinstance(getattr(type(model), name, None), property):
-            value = getattr(model, name)
-            stored[name] = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-    return stored
-
-
-def _fitted_from(plain: Any, checks: Mapping[str, document.Check]) -> dict[str, Any]:
-    if type(plain) is not dict:
-        raise DocumentError("fitted is not an object.")
-    present = {name: check for name, check in checks.items() if name in plain}
-    values = document.fields(plain, "fitted", **present)
-    for name, value in values.items():
-        if name in _NAME_ARRAYS:
-            values[name] = np.array(value, dtype=object)
-        elif isinstance(value, tuple):
-            values[name] = list(value)
-    return values
-
-
-def _label_type(classes: NDArray) -> str:
-    kind = "str" if classes.dtype.kind in "U" else classes.dtype.name
-    if kind not in _LABEL_TYPES or (kind == "object" and not all(type(c) is str for c in classes)):
-        raise ModelFileError(
-            f"cannot save classes of type {classes.dtype}; labels are texts, numbers or booleans."
-        )
-    return kind
-
-
-def _classes_from(plain: Any) -> NDArray:
-    got = document.fields(
-        plain,
-        "classes",
-        type=document.one_of(*_LABEL_TYPES),
-        labels=document.items(document.anything),
-    )
-    kind = got["type"]
-    check = (
-        document.text
-        if kind in ("str", "object")
-        else document.flag
-        if kind == "bool"
-        else document.number
-        if kind.startswith("float")
-        else _whole
-    )
-    labels = [check(label, f"classes.labels[{i}]") for i, label in enumerate(got["labels"])]
-    if not labels or len(set(labels)) != len(labels):
-        raise DocumentError("classes needs labels, each once.")
-    try:
-        return np.array(labels, dtype=kind)
-    except OverflowError as error:
-        raise DocumentError(f"classes: {error}.") from None
-
-
-def _whole(value: Any, where: str) -> int:
-    if type(value) is not int:
-        raise DocumentError(f"{where} is not a whole number.")
-    return value
+        raise DocumentError(f"its parts do not fit each other: {error}") from None
+    others = {
+        array: tensors.read(array, finite=False) for array in tensors.places if array != "theta"
+    }
+    kept.restore(model, others, described["statistics"])
+    return model

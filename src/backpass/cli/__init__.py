@@ -70,7 +70,7 @@ def _one_line(error: Exception, arguments: Sequence[str]) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory for this data."
     sentence = " ".join(str(error).split())
-    if isinstance(error, ValueError | OSError):
+    if isinstance(error, ValueError | OSError | FloatingPointError):
         return sentence
     return (
         f"unexpected {type(error).__name__}: {sentence}. This is a fault of backpass; please "

@@ -30,7 +30,6 @@ class Fit:
     notes: list[str]
     seconds: float
     peak_memory_mb: float
-    fingerprint: str
     recorder: Any = None
     tried: Sequence[Tried] = ()
 
@@ -235,7 +234,7 @@ def as_document(fitted: Fit) -> dict[str, Any]:
         if encoding is None
         else {c.name: c.n_missing for c in encoding.columns if c.n_missing},
         "seed": request.seed,
-        "fingerprint": fitted.fingerprint,
+        "fingerprint": fitted.model.fit_record_.fingerprint,
         "warnings": fitted.notes,
         "model": None if request.out is None else str(request.out),
         "report": None if request.report is None else str(request.report),

@@ -98,9 +98,10 @@ def fit(request: FitRequest) -> Fit:
         train.n_rows,
         request.seed,
         None if test_scores is None else test_scores.to_document(),
+        fingerprint(rows),
     )
     seconds = time.perf_counter() - started
-    said = (notes, seconds, peak_memory_mb(), fingerprint(rows), recorder, tried)
+    said = (notes, seconds, peak_memory_mb(), recorder, tried)
     return Fit(request, model, train, test, trivial, *said)
 
 

@@ -70,7 +70,7 @@ def _provenance(fitted: account.Fit) -> list[tuple[str, str]]:
     python = platform.python_version()
     return [
         ("seed", f"{fitted.request.seed}"),
-        ("data", f"fingerprint {fitted.fingerprint} of the decoded rows"),
+        ("data", f"fingerprint {fitted.model.fit_record_.fingerprint} of the decoded rows"),
         ("versions", f"backpass {backpass.__version__}, Python {python}, {versions}"),
     ]
 

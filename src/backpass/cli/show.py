@@ -19,7 +19,10 @@ def run(path: Path) -> None:
     console.print(f"[bold]{path.name}[/bold]")
     console.print(words.facts(_facts(model)))
     console.print()
-    console.print(parameters(model))
+    if has_errors(model):
+        console.print(str(model.summary()), soft_wrap=True, markup=False)
+    else:
+        console.print(parameters(model))
 
 
 def parameters(model: Any) -> Any:
@@ -37,6 +40,11 @@ def parameters(model: Any) -> Any:
     ]
     rows.append(["", repr(model.network_.loss), ""])
     return words.columns(["", "layer", "parameters"], rows, left=2)
+
+
+def has_errors(model: Any) -> bool:
+    """Tell whether a model is one of maximum likelihood whose fit kept its curvature."""
+    return hasattr(model, "coef_") and np.isinf(model.C) and model._results is not None
 
 
 def _sizes(named: dict[str, np.ndarray], place: str) -> str:

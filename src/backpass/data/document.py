@@ -55,8 +55,20 @@ def fields(document: Any, where: str, **checks: Check) -> dict[str, Any]:
 
 
 def text(value: Any, where: str) -> str:
-    """Check for a string."""
-    return _of_type(value, where, str, "a text")
+    """Check for a string that files and terminals can hold: JSON has half characters, \\ud800."""
+    _of_type(value, where, str, "a text")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise DocumentError(f"{where} is {_short(value)}; not all of it is text.") from None
+    return value
+
+
+def texts_by_name(value: Any, where: str) -> dict[str, str]:
+    """Check for an object of texts."""
+    _of_type(value, where, dict, "an object")
+    return {text(name, where): text(each, where) for name, each in value.items()}
 
 
 def flag(value: Any, where: str) -> bool:
@@ -65,8 +77,8 @@ def flag(value: Any, where: str) -> bool:
 
 
 def count(value: Any, where: str) -> int:
-    """Check for a whole number, 0 or more."""
-    if type(value) is not int or value < 0:
+    """Check for a whole number, 0 or more, that float64 holds exactly."""
+    if type(value) is not int or not 0 <= value <= 2**53:
         raise DocumentError(f"{where} is {_short(value)}; expected a whole number, 0 or more.")
     return value
 
@@ -76,6 +88,13 @@ def number(value: Any, where: str) -> float:
     if type(value) not in (int, float) or not _finite(value):
         raise DocumentError(f"{where} is {_short(value)}; expected a finite number.")
     return float(value)
+
+
+def real(value: Any, where: str) -> float:
+    """Check for a number, or for what `wrapped` makes of an infinite one and of NaN."""
+    if type(value) is dict and list(value) == ["float"]:
+        return float(one_of("inf", "-inf", "nan")(value["float"], where))
+    return number(value, where)
 
 
 def one_of(*choices: str) -> Check:
@@ -122,7 +141,7 @@ def wrapped(value: Any) -> Any:
     """
     if hasattr(value, "dtype") and hasattr(value, "item") and value.ndim == 0:
         value = value.item()  # a NumPy scalar
-    if value is None or type(value) in (bool, int, str):
+    if value is None or type(value) in (bool, str) or _is_whole(value):
         return value
     if type(value) is float:
         return value if math.isfinite(value) else {"float": repr(value)}
@@ -135,7 +154,7 @@ def wrapped(value: Any) -> Any:
 
 def unwrapped(plain: Any, where: str) -> Any:
     """Read what `wrapped` wrote."""
-    if plain is None or type(plain) in (bool, int, str, float):
+    if plain is None or type(plain) in (bool, str, float) or _is_whole(plain):
         return plain
     if type(plain) is not dict or len(plain) != 1:
         raise DocumentError(f"{where} is no value that a model file holds.")
@@ -160,6 +179,11 @@ def _of_type(value: Any, where: str, kind: type, name: str) -> Any:
     if type(value) is not kind:
         raise DocumentError(f"{where} is {_kind(value)}; expected {name}.")
     return value
+
+
+def _is_whole(value: Any) -> bool:
+    """Tell whether a value is a whole number of 64 bits: JSON's may have any number of digits."""
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _finite(value: float) -> bool:

@@ -127,8 +127,8 @@ class Statistics:
             return self._penalised()
         if self._results is None:
             raise ValueError(
-                "this fit kept no curvature (class_weight, too many coefficients, or a model from "
-                "a file); use inference(X, y), with the rows of the fit."
+                "this fit kept no curvature (too many coefficients, or a model from a file of "
+                "format 1); use inference(X, y), with the rows of the fit."
             )
         return replace(self._results, read=self._reader())
 

@@ -12,7 +12,6 @@ numbers do not depend on units; `Scale` leads to the columns as given, intercept
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -129,12 +128,18 @@ class Likelihood:
         """Return the same over fewer columns."""
         return Likelihood(self.objective, self.base, kept)
 
-    def without_rows(self) -> Likelihood:
-        """Return what needs no rows, so that a fitted model can keep it: `scale` and counts."""
-        kept = copy(self)
-        kept.scale = self.scale
-        del kept.objective, kept.rows
+    @classmethod
+    def rowless(cls, scale: Scale, n_contrasts: int) -> Likelihood:
+        """Return what needs no rows, so that a model and its file can keep it."""
+        kept = cls.__new__(cls)
+        kept.scale = scale
+        kept.n_contrasts, kept.n_columns = n_contrasts, len(scale.places)
+        kept.n_parameters = kept.n_contrasts * kept.n_columns
         return kept
+
+    def without_rows(self) -> Likelihood:
+        """Return the same without hold of the data."""
+        return self.rowless(self.scale, self.n_contrasts)
 
     @property
     def has_rows(self) -> bool:
@@ -328,7 +333,7 @@ class Likelihood:
     @cached_property
     def scale(self) -> Scale:
         """Return what leads from columns as seen to columns as given."""
-        return Scale(self.view, self.kept, self.rows.n_columns)
+        return Scale(self.view, self.kept)
 
 
 class Scale:
@@ -337,7 +342,8 @@ class Scale:
     T x-columns: w_j = β_j / scale_j; intercept: β_1 - ∑ centre_j β_j / scale_j.
     """
 
-    def __init__(self, view: View, kept: NDArray[np.intp], n_columns: int) -> None:
+    def __init__(self, view: View, kept: NDArray[np.intp]) -> None:
+        self.view, self.kept, n_columns = view, kept, len(view.scale)
         self.places = np.sort(np.where(kept < n_columns, kept + int(view.ones), 0))
         self.n_given = view.width
         T = np.zeros((self.n_given, len(kept)))

@@ -50,7 +50,8 @@ class Separation:
     direction: (m, p) of x̃, an allowed one that separates every pair that can be.
     signs: (m, p) of the given columns, intercept first: 0 for a finite coefficient, ±1 for one at
     ±infinity, nan where allowed directions have both signs.
-    complete: whether all pairs are separated. rows: those with a separated pair.
+    complete: whether all pairs are separated. n_rows: how many rows have a separated pair, and
+    rows: which; empty where results are kept without rows.
     better_base: the place of a base class against which more contrasts are finite; None for none.
     """
 
@@ -58,6 +59,7 @@ class Separation:
     direction: Matrix
     signs: Matrix
     complete: bool
+    n_rows: int
     rows: NDArray[np.intp]
     better_base: int | None = None
 
@@ -98,7 +100,10 @@ def find_separation(likelihood: Likelihood, beta: Matrix) -> Separation | None:
     signs = _signs(likelihood, pairs, direction, free)
     shape = (likelihood.n_contrasts, likelihood.n_columns)
     better = _better_base(free.reshape(*shape, -1))
-    return Separation(free, direction.reshape(shape), signs, found.complete, found.rows, better)
+    count = len(found.rows)
+    return Separation(
+        free, direction.reshape(shape), signs, found.complete, count, found.rows, better
+    )
 
 
 def _program(pairs: Pairs) -> Vector:

@@ -96,7 +96,7 @@ def separation_note(results: Estimates) -> str:
             f"reference={{{results.account.target!r}: {str(base)!r}}}. "
         )
     return (
-        f"Quasi-complete separation of {len(separation.rows):,} rows: the likelihood rises for "
+        f"Quasi-complete separation of {separation.n_rows:,} rows: the likelihood rises for "
         f"ever along {listed(runaway)}. {finite}firth=True or a finite C gives finite ones for all."
     )
 

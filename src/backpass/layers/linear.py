@@ -32,7 +32,8 @@ class Linear(Layer):
 
     def __post_init__(self) -> None:
         for field in ("n_in", "n_out"):
-            if not isinstance(getattr(self, field), int | np.integer) or getattr(self, field) < 1:
+            count = getattr(self, field)
+            if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 1:
                 raise ValueError(f"{self!r}: {field} must be a whole number, 1 or more.")
 
     def shapes(self):
