@@ -21,9 +21,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from tests.modelfiles.make import LAYERS
 
 import backpass as bp
-from tests.modelfiles.make import LAYERS
 
 MEMORY = 1 << 30  # more than the process has when the first file is loaded
 FORBIDDEN = (
@@ -32,10 +32,11 @@ FORBIDDEN = (
     "os.symlink", "os.system", "os.truncate", "pickle.", "shutil.", "socket.", "subprocess.",
 )  # fmt: skip
 VALUES: list[Any] = [
-    None, True, False, 0, 1, -1, 2, 3, 2**31, 2**53, 2**60, 2**64, 10**400, 0.5, -0.0, 1e-320, 1e308,
-    -1e308, "", "x", "x0", "theta", "../../etc/passwd", "/dev/zero", "os.system", "__class__",
-    "\x00", "\ud800", "é" * 50, "x" * 10_000, [], {}, [[]], [0, 1], ["a", "b"], {"float": "nan"},
-    {"float": "inf"}, {"tuple": [1]}, {"dict": [[1, 2]]}, {"own": "Swish", "fields": {}},
+    None, True, False, 0, 1, -1, 2, 3, 2**31, 2**53, 2**60, 2**64, 10**400, 0.5, -0.0, 1e-320,
+    1e308, -1e308, "", "x", "x0", "theta", "../../etc/passwd", "/dev/zero", "os.system",
+    "__class__", "\x00", "\ud800", "é" * 50, "x" * 10_000, [], {}, [[]], [0, 1], ["a", "b"],
+    {"float": "nan"}, {"float": "inf"}, {"tuple": [1]}, {"dict": [[1, 2]]},
+    {"own": "Swish", "fields": {}},
     {"builtin": "Linear", "fields": {"n_in": 4, "n_out": 2**40, "bias": True}},
     {"builtin": "ReLU", "fields": {}}, {"residual": []}, {"builtin": "Popen", "fields": {}},
 ]  # fmt: skip

@@ -28,6 +28,10 @@ class Swish(bp.Layer):
 
     slope: float = 1.0
 
+    def __post_init__(self):  # a file may hold anything for it
+        if type(self.slope) is not float:
+            raise TypeError(f"slope is {self.slope!r}; it is a float.")
+
     def forward(self, params, z_in, z_out):
         np.divide(z_in, 1.0 + np.exp(-self.slope * z_in), out=z_out)
 
