@@ -145,7 +145,7 @@ def test_a_loaded_model_still_infers_from_its_rows(path):
 
 
 def test_everything_of_the_account_is_kept_or_known_of_the_model():
-    known = {"names", "classes", "intercept"}
+    known = {"names", "terms", "levels", "classes", "intercept"}
     assert set(ACCOUNT) | known == {*Account.__dataclass_fields__}
 
 
@@ -230,3 +230,14 @@ def test_a_file_of_format_1_says_why_it_has_no_errors(path):
     again = bp.load(path)
     with pytest.raises(ValueError, match="a model from a file of format 1"):
         again.summary()
+
+
+def test_a_fit_by_a_formula_keeps_its_names_and_terms(path):
+    pytest.importorskip("formulaic")
+    table, y = drawn()
+    formula = "choice ~ C(place) + age:member"
+    model = bp.LogisticRegression(C=np.inf).fit(table.assign(choice=y), formula=formula)
+    bp.save(model, path)
+    again = bp.load(path).summary()
+    assert str(again) == str(model.summary())
+    assert again.wald_test("C(place)") == model.summary().wald_test("C(place)")

@@ -18,7 +18,6 @@ from backpass.estimators import logistic_parameters, mlp_parameters, stack
 from backpass.estimators.minimum import own_network
 from backpass.estimators.statistics import Statistics
 from backpass.inference import kept
-from backpass.inference.kept import Known
 
 RESULTS = "results."  # before the names of arrays that belong to the results
 
@@ -72,7 +71,7 @@ def to_file(model: Any) -> tuple[dict[str, NDArray[np.float64]], dict[str, Any] 
     if model.encoding_ is None and model._spread is not None:
         arrays["deviations"], said["stride"] = model._spread[0], int(model._spread[1])
     if model._results is not None:
-        found, said["results"] = kept.to_file(model._results, _known(model))
+        found, said["results"] = kept.to_file(model._results, model._known())
         arrays |= {RESULTS + name: array for name, array in found.items()}
     return arrays, said
 
@@ -105,10 +104,5 @@ def restore(model: Any, arrays: Mapping[str, NDArray[np.float64]], plain: Any) -
             raise DocumentError("deviations are not one for each column.")
         model._spread = deviations, got["stride"]
     if got["results"] is not None:
-        known = _known(model)
-        model._results = kept.from_file(of_results, got["results"], known, "statistics.results")
-
-
-def _known(model: Any) -> Known:
-    names = tuple(str(name) for name in model.coef_names_)
-    return Known(model.classes_.tolist(), names, model.fit_intercept)
+        where = "statistics.results"
+        model._results = kept.from_file(of_results, got["results"], model._known(), where)

@@ -27,6 +27,7 @@ from backpass.inference import Results
 from backpass.inference.aliasing import CollinearityWarning
 from backpass.inference.estimates import Account
 from backpass.inference.infer import refuse_other_rows, results
+from backpass.inference.kept import Known
 from backpass.inference.optimum import Optimum, examine, examine_firth
 from backpass.inference.penalised import Penalised
 from backpass.inference.separation import SeparationWarning
@@ -224,22 +225,31 @@ class Statistics:
             )
         return labels.index(str(wanted))
 
-    def _account(self, problem: Problem, n_dropped: int) -> Account:
-        base = self._base()
-        labels = self.classes_.tolist()
-        names = [str(name) for name in self.coef_names_]
+    def _known(self) -> Known:
+        """Return what results say of the model itself, whatever the rows."""
+        names = [self._intercept_name()] * self.fit_intercept
         terms = self.encoding_.term_names if isinstance(self.encoding_, Design) else {}
-        return Account(
-            names=tuple([self._intercept_name()] * self.fit_intercept + names),
+        return Known(
+            classes=self.classes_.tolist(),
+            names=tuple(names + [str(name) for name in self.coef_names_]),
             terms=tuple((term, tuple(of)) for term, of in terms.items()),
             levels=() if self.encoding_ is None else tuple(map(tuple, self.encoding_.level_names)),
-            classes=(labels[base], *(label for c, label in enumerate(labels) if c != base)),
+            intercept=bool(self.fit_intercept),
+        )
+
+    def _account(self, problem: Problem, n_dropped: int) -> Account:
+        base, known = self._base(), self._known()
+        return Account(
+            names=known.names,
+            terms=known.terms,
+            levels=known.levels,
+            classes=known.against(base),
             target=self._target,
             null_value=-problem.null_objective,
             n_rows=problem.objective.total_weight,
             n_dropped=n_dropped,
             reached=self.converged_,
-            intercept=self.fit_intercept,
+            intercept=known.intercept,
             class_weight=self.class_weight is not None,
             firth=self.firth,
         )

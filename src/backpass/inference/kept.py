@@ -37,11 +37,18 @@ ACCOUNT: dict[str, document.Check] = {
 
 @dataclass(frozen=True)
 class Known:
-    """What a model says of itself: labels in the order of its classes, and names of its columns."""
+    """What a model says of itself: its classes in order, and what an Account takes from it."""
 
     classes: Sequence[Any]
-    names: Sequence[str]
+    names: tuple[str, ...]
+    terms: tuple[tuple[str, tuple[str, ...]], ...]
+    levels: tuple[tuple[str, ...], ...]
     intercept: bool
+
+    def against(self, base: int) -> tuple[Any, ...]:
+        """Return the classes, that of number `base` first."""
+        others = (label for place, label in enumerate(self.classes) if place != base)
+        return (self.classes[base], *others)
 
 
 def to_file(results: Results, known: Known) -> tuple[dict[str, NDArray[np.float64]], dict]:
@@ -100,10 +107,11 @@ def from_file(arrays: Arrays, plain: Any, known: Known, where: str) -> Results:
         penalised=got["penalised"],
         penalised_null=np.nan if got["penalised_null"] is None else got["penalised_null"],
     )
-    base = known.classes[got["base"]]
     account = Account(
-        names=tuple(["(intercept)"] * known.intercept + list(known.names)),
-        classes=(base, *(label for label in known.classes if label != base)),
+        names=known.names,
+        terms=known.terms,
+        levels=known.levels,
+        classes=known.against(got["base"]),
         intercept=known.intercept,
         **{name: got[name] for name in ACCOUNT},
     )
@@ -112,14 +120,17 @@ def from_file(arrays: Arrays, plain: Any, known: Known, where: str) -> Results:
 
 def _scale(arrays: Arrays, got: Mapping[str, Any], known: Known, where: str) -> Scale:
     """Check that the arrays are of this model before anything is made of their size."""
-    n_contrasts, n_columns = len(known.classes) - 1, len(known.names)
-    width, kept = n_columns + known.intercept, got["kept"]
+    n_contrasts, width, kept = len(known.classes) - 1, len(known.names), got["kept"]
     if got["base"] > n_contrasts:
         raise DocumentError(f"{where}.base is {got['base']}; there are {n_contrasts + 1} classes.")
     if not kept or list(kept) != sorted(set(kept)) or kept[-1] >= width:
         raise DocumentError(f"{where}.kept does not name some of {width} columns, in order.")
     size = n_contrasts * len(kept)
-    shapes = {"beta": (n_contrasts, len(kept)), "covariance": (size, size), "view": (2, n_columns)}
+    shapes = {
+        "beta": (n_contrasts, len(kept)),
+        "covariance": (size, size),
+        "view": (2, width - known.intercept),
+    }
     if got["separation"] is not None:
         shapes["signs"] = shapes["beta"]
     found = {name: array.shape for name, array in arrays.items()}
