@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import islice
-from typing import Any, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar
 
 Result = TypeVar("Result")
 Runner = Callable[[Callable[[int], Result], int], Iterator[tuple[int, Result]]]
@@ -27,11 +27,14 @@ def serial(evaluate: Callable[[int], Result], n_parts: int) -> Iterator[tuple[in
 
 
 class Pool:
-    """Evaluates parts in n_threads threads; yields results as they arrive, few at a time."""
+    """Evaluates parts in n_threads threads, the caller's among them; yields results as they come.
+
+    The caller takes parts like the others, so a pass over two blocks wakes one thread, once.
+    """
 
     def __init__(self, n_threads: int) -> None:
         self.n_threads = n_threads
-        self._executor = ThreadPoolExecutor(n_threads, thread_name_prefix="backpass")
+        self._executor = ThreadPoolExecutor(max(n_threads - 1, 1), thread_name_prefix="backpass")
 
     def __call__(
         self, evaluate: Callable[[int], Result], n_parts: int
@@ -39,25 +42,73 @@ class Pool:
         if n_parts == 1:
             yield 0, evaluate(0)
             return
-        # Two parts a thread are under way: enough to keep threads busy, few results in memory.
-        todo = iter(range(n_parts))
-        running = {self._executor.submit(evaluate, i): i for i in islice(todo, 2 * self.n_threads)}
+        work = _Work(evaluate, n_parts, room=2 * self.n_threads)
+        helpers = [
+            self._executor.submit(work.drain) for _ in range(min(self.n_threads, n_parts) - 1)
+        ]
+        n_missing = n_parts
         try:
-            while running:
-                done, _ = wait(running, return_when=FIRST_COMPLETED)
-                for future in done:
-                    index = running.pop(future)
-                    following = next(todo, None)
-                    if following is not None:
-                        running[self._executor.submit(evaluate, following)] = following
-                    yield index, future.result()
+            while n_missing:
+                own = work.take()
+                if own is not None:
+                    yield own, evaluate(own)
+                    n_missing -= 1
+                for index, result, error in work.arrived(wait=own is None):
+                    if error is not None:
+                        raise error
+                    yield index, result
+                    n_missing -= 1
         finally:
-            for future in running:
-                future.cancel()
+            work.stop(len(helpers))
+            for helper in helpers:
+                helper.cancel()
 
     def close(self) -> None:
         """Let running parts end and the threads go."""
         self._executor.shutdown(wait=True, cancel_futures=True)
+
+
+class _Work(Generic[Result]):
+    """The parts of one call: which are not begun, and what other threads than the caller's found.
+
+    room: results that may wait for the caller, so that few are in memory.
+    """
+
+    def __init__(self, evaluate: Callable[[int], Result], n_parts: int, room: int) -> None:
+        self._evaluate, self._todo = evaluate, iter(range(n_parts))
+        self._found: SimpleQueue = SimpleQueue()
+        self._room, self._lock = threading.Semaphore(room), threading.Lock()
+
+    def take(self) -> int | None:
+        """Return a part that nobody has begun; None where there is none."""
+        with self._lock:
+            return next(self._todo, None)
+
+    def drain(self) -> None:
+        """Evaluate parts until none is left, in a thread of the pool."""
+        while True:
+            self._room.acquire()
+            index = self.take()
+            if index is None:
+                return
+            try:
+                self._found.put((index, self._evaluate(index), None))
+            except BaseException as error:
+                self._found.put((index, None, error))
+                return
+
+    def arrived(self, wait: bool) -> Iterator[tuple[int, Any, BaseException | None]]:
+        """Yield what is there; first wait for one result if asked to."""
+        while wait or not self._found.empty():
+            yield self._found.get()
+            self._room.release()
+            wait = False
+
+    def stop(self, n_threads: int) -> None:
+        """Begin no more parts; let those of n_threads that wait for room see it."""
+        with self._lock:
+            self._todo = iter(range(0))
+        self._room.release(n_threads)
 
 
 _runner: ContextVar[Runner | None] = ContextVar("backpass_runner", default=None)

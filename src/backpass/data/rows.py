@@ -127,6 +127,15 @@ class Rows(ABC):
     def refuse_nonfinite(self, places: slice) -> None:
         """Raise ValueError for the first value at these places that is inf or nan."""
 
+    def shared(self, most: int, least: int) -> int:
+        """Return a power of two of at most `most` rows, at least `least`; fewer where rows are few.
+
+        A block is then an eighth of them, so that two threads find equal work in a small table. A
+        pass over 1024 rows takes some times longer than handing it to a thread.
+        """
+        height = max(min(most, max(self.n_rows // 2, 1024)), least)
+        return 1 << height.bit_length() - 1
+
     def cuts(self, stride: int, least: int = 1) -> list[slice]:
         """List the places of every block at this stride."""
         step = self.height(least) * stride
@@ -155,8 +164,8 @@ class DenseRows(Rows):
     """A 2-D array of numbers of any type and order, a memory map too."""
 
     def height(self, least: int) -> int:
-        fit = max(BLOCK_BYTES // (8 * max(self.n_columns, 1)), least, 1)
-        return min(max(1 << fit.bit_length() - 1, 64), 32768)
+        fit = max(BLOCK_BYTES // (8 * max(self.n_columns, 1)), least, 64)
+        return self.shared(min(fit, 32768), least)
 
     def block(self, places: slice) -> DenseBlock:
         rows = self.X[places]
@@ -251,7 +260,7 @@ class SparseRows(Rows):
         self.X.sum_duplicates()
 
     def height(self, least: int) -> int:
-        return max(8192, 1 << (least - 1).bit_length())
+        return self.shared(8192, least)
 
     def block(self, places: slice) -> SparseBlock:
         X = self.X if places.step in (None, 1) else self.X[places]
