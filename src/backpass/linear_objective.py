@@ -25,7 +25,7 @@ from backpass.data.rows import Block, Rows, View
 from backpass.factor import Factor
 from backpass.kernels.head import logistic_head, softmax_head
 from backpass.penalties import ElasticNet
-from backpass.runner import current_runner, serial
+from backpass.runner import Runner, current_runner, serial
 from backpass.scratch import scratch
 from backpass.treesum import TreeSum
 from backpass.watch import Moment, listener, tell
@@ -35,6 +35,9 @@ Matrix = NDArray[np.float64]
 GRAM_UP_TO = 2000  # columns
 MATRIX_UP_TO = 2000  # unknowns
 BORDERED_BYTES = 48 * 2**20  # of one curvature that is bordered: up to ten are held at once
+# The multiplications of a pass, a curvature counted as so many gradients: below it, some 0.8 ms,
+# handing parts to a second thread costs more than it brings.
+SHARED_FROM = 1.5e6
 NO_WEIGHT = np.empty(0)
 DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
 
@@ -108,7 +111,7 @@ class LinearObjective:
             return (*sums, *made)
 
         n_rows = self.rows.count(stride)
-        cost, pull, total, *made = self._sum(part, len(cuts), n_rows)
+        cost, pull, total, *made = self._sum(part, len(cuts), n_rows, curvature)
         share = self.rows.n_rows / n_rows
         ridge = self.penalty.smooth_curvature()
         gradient = share * self._seen(pull, total) + ridge * u
@@ -224,6 +227,15 @@ class LinearObjective:
         visited = self.n_outputs * (self.rows.row_width + int(self.view.ones))
         return few and float(self.rows.n_rows) * visited**2 > 8e9
 
+    @property
+    def gradients_a_curvature(self) -> float:
+        """Estimate how many gradients take the time of one curvature.
+
+        Seen: 4.4 for 58 dense columns, 25 for 17 columns and 26 classes, 40 for 1000 columns, and 4
+        for 14 entries a row.
+        """
+        return 4.0 if self.rows.expands else 1.0 + self.n_parameters / 20.0
+
     def factor(self, curved: Evaluation) -> Factor | BorderedFactor:
         """Factorise a curvature, with all null directions filled if it is singular without."""
         assert curved.curvature is not None
@@ -253,7 +265,8 @@ class LinearObjective:
             return (np.append(squares, np.square(root).sum()) if self.view.ones else squares,)
 
         n_rows = self.rows.count(stride)
-        return self._sum(part, len(cuts), n_rows)[0] * (self.rows.n_rows / n_rows)
+        matrix = self._sum(part, len(cuts), n_rows, curvature=wide <= GRAM_UP_TO)[0]
+        return matrix * (self.rows.n_rows / n_rows)
 
     def find_collinear(self) -> bool:
         """Look for combinations of columns that are 0 on every row; tell whether there are any.
@@ -268,7 +281,8 @@ class LinearObjective:
                 block, root = self.rows.block(cuts[index]), ones[cuts[index]]
                 return (block.gram(self.view, root, DOUBLE)[0],)
 
-            self._collinear = Factor(self._sum(part, len(cuts))[0]).null_projector()
+            gram = self._sum(part, len(cuts), curvature=True)[0]
+            self._collinear = Factor(gram).null_projector()
             self.__dict__.pop("null_projector", None)
         return self._collinear is not None and bool(self._collinear.any())
 
@@ -307,9 +321,10 @@ class LinearObjective:
         def part(index: int) -> None:
             largest[index] = forms(self.rows.block(cuts[index])).max(initial=0.0)
 
-        for _ in (current_runner() or serial)(part, len(cuts)):
+        n_rows = self.rows.count(stride)
+        for _ in self._runner(n_rows, curvature=True)(part, len(cuts)):
             pass
-        self.rows_evaluated += self.rows.count(stride)
+        self.rows_evaluated += n_rows
         return float(largest.max(initial=0.0)) * (1.0 if self.n_outputs == 1 else 2.0)
 
     def _row_forms(self, factor: Factor | BorderedFactor) -> Callable[[Any], Vector]:
@@ -370,8 +385,19 @@ class LinearObjective:
         entropy, pull, total = self._sum(part, len(cuts))
         return float(entropy), self._seen(pull, total)
 
+    def _runner(self, n_rows: int, curvature: bool) -> Runner:
+        """Return who evaluates so many rows; the parts, and the bits of their sum, are the same."""
+        # An entry that is found by its index takes four times the time of the next of a dense row.
+        products = n_rows * self.rows.row_width * self.n_outputs * (4.0 if self.rows.expands else 1)
+        products *= self.gradients_a_curvature if curvature else 1.0
+        return (current_runner() if products >= SHARED_FROM else None) or serial
+
     def _sum(
-        self, part: Callable[[int], tuple[NDArray, ...]], n_parts: int, n_rows: int | None = None
+        self,
+        part: Callable[[int], tuple[NDArray, ...]],
+        n_parts: int,
+        n_rows: int | None = None,
+        curvature: bool = False,
     ) -> tuple:
         """Add up all parts, which visit n_rows rows (None: all); tell and count these."""
         listening, before = listener(), self.rows_evaluated
@@ -382,7 +408,7 @@ class LinearObjective:
                 return part(index)
 
         tree = TreeSum(n_parts)
-        parts = (current_runner() or serial)(quiet, n_parts)
+        parts = self._runner(visited, curvature)(quiet, n_parts)
         for done, (index, result) in enumerate(parts, start=1):
             tree.add(index, result)
             if listening is not None:
@@ -464,17 +490,22 @@ class LinearObjective:
 
     def _whole_curvature(self, made: list[NDArray], ridge: Vector) -> Matrix | Bordered:
         """Lay sums over blocks out as u is: weights, class by class, then biases; add the ridge."""
-        k, wide = self.n_outputs, self.view.width
+        k = self.n_outputs
         if self.border is not None:
             levels, rest = self._border_places(self.border)
             parts = (made[0], made[1], made[2])
             return Bordered.of_pairs(parts, levels, rest, pair_table(k)).plus_diagonal(ridge)
-        full = made[0]
-        if k > 1:
-            by_class = full[pair_table(k)].transpose(0, 2, 1, 3)
-            full = self._ordered(by_class.reshape(k * wide, k * wide))
+        full = made[0] if k == 1 else np.take(made[0], self._places)
         full[np.diag_indices_from(full)] += ridge
         return full
+
+    @cached_property
+    def _places(self) -> NDArray[np.intp]:
+        """Say where in the sums by pairs of classes each entry of a curvature stands."""
+        k, wide = self.n_outputs, self.view.width
+        sums = np.arange(k * (k + 1) // 2 * wide**2).reshape(-1, wide, wide)
+        by_class = sums[pair_table(k)].transpose(0, 2, 1, 3)
+        return self._ordered(by_class.reshape(k * wide, k * wide))
 
     def _border_places(self, border: Border) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Return where in u the border's unknowns stand, (L, k), and all others, class by class."""

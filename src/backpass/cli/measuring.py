@@ -84,7 +84,7 @@ def log_probabilities(
         )
     stored = StoredEncoded(table, model.encoding_)
     encoded = stored.rows()
-    height = min(_HEIGHT, encoded.height(1))
+    height = min(_HEIGHT, encoded.height(1, encoded.n_rows))
     for start in range(0, table.n_rows, height):
         rows = slice(start, min(start + height, table.n_rows))
         usable = stored.usable(rows)

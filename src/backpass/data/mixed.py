@@ -25,6 +25,7 @@ from backpass.data.rows import (
     View,
     gram,
     grams,
+    height_of_block,
 )
 from backpass.kernels.csr import csr_csr_cross, csr_dense_cross, csr_forms
 
@@ -94,7 +95,7 @@ class MixedRows(Rows):
         """Return the numbers, (m, p), and the column of every category's 1, (m, q); -1 for none."""
 
     @property
-    def row_width(self) -> int:
+    def row_width(self) -> float:
         return len(self.columns.numbers_at) + len(self.columns.borders)
 
     @property
@@ -102,11 +103,11 @@ class MixedRows(Rows):
         """Return the category with most columns."""
         return max(self.columns.borders, key=lambda border: border.n_levels, default=None)
 
-    def height(self, least: int) -> int:
+    def height(self, least: int, n_rows: int) -> int:
         # An entry of CSR takes about as much as two numbers.
         numbers = len(self.columns.numbers_at) + 2 * len(self.columns.borders)
-        fit = max(min(BLOCK_BYTES // (8 * max(numbers, 1)), 32768), least)
-        return min(max(1 << fit.bit_length() - 1, 64), TALLEST)
+        fit = min(BLOCK_BYTES // (8 * max(numbers, 1)), 32768)
+        return height_of_block(max(fit, 64), min(least, TALLEST), n_rows)
 
     def block(self, places: slice) -> MixedBlock:
         numbers, columns = self.read(places)

@@ -17,7 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from backpass.kernels.csr import csr_gram, csr_norms, csr_pull, csr_times
+from backpass.kernels.csr import (
+    csr_gram,
+    csr_moments,
+    csr_norms,
+    csr_pull,
+    csr_times,
+    has_duplicates,
+)
 from backpass.kernels.head import standardise
 from backpass.scratch import scratch
 
@@ -111,13 +118,13 @@ class Rows(ABC):
         return self.n_rows, self.n_columns
 
     @property
-    def row_width(self) -> int:
-        """Count the numbers of a row that a product visits."""
+    def row_width(self) -> float:
+        """Count the numbers of a row that a product visits, on average."""
         return self.n_columns
 
     @abstractmethod
-    def height(self, least: int) -> int:
-        """Choose B, a power of two, at least about `least` rows."""
+    def height(self, least: int, n_rows: int) -> int:
+        """Choose B, a power of two, at least about `least` rows; n_rows: of the (sub)sample."""
 
     @abstractmethod
     def block(self, places: slice) -> Block:
@@ -127,18 +134,9 @@ class Rows(ABC):
     def refuse_nonfinite(self, places: slice) -> None:
         """Raise ValueError for the first value at these places that is inf or nan."""
 
-    def shared(self, most: int, least: int) -> int:
-        """Return a power of two of at most `most` rows, at least `least`; fewer where rows are few.
-
-        A block is then an eighth of them, so that two threads find equal work in a small table. A
-        pass over 1024 rows takes some times longer than handing it to a thread.
-        """
-        height = max(min(most, max(self.n_rows // 2, 1024)), least)
-        return 1 << height.bit_length() - 1
-
     def cuts(self, stride: int, least: int = 1) -> list[slice]:
         """List the places of every block at this stride."""
-        step = self.height(least) * stride
+        step = self.height(least, self.count(stride)) * stride
         return [
             slice(start, min(start + step, self.n_rows), stride)
             for start in range(0, self.n_rows, step)
@@ -163,9 +161,9 @@ class Rows(ABC):
 class DenseRows(Rows):
     """A 2-D array of numbers of any type and order, a memory map too."""
 
-    def height(self, least: int) -> int:
-        fit = max(BLOCK_BYTES // (8 * max(self.n_columns, 1)), least, 64)
-        return self.shared(min(fit, 32768), least)
+    def height(self, least: int, n_rows: int) -> int:
+        fit = BLOCK_BYTES // (8 * max(self.n_columns, 1))
+        return height_of_block(min(max(fit, 64), 32768), least, n_rows)
 
     def block(self, places: slice) -> DenseBlock:
         rows = self.X[places]
@@ -256,11 +254,19 @@ class SparseRows(Rows):
     expands = True
 
     def __init__(self, X: Any) -> None:
-        super().__init__(X if X.has_canonical_format else X.tocsr(copy=True))
-        self.X.sum_duplicates()
+        # Entries may stand in any order, but twice in one place only as their sum: squares differ.
+        twice = not X.has_canonical_format and has_duplicates(X.indptr, X.indices, X.shape[1])
+        super().__init__(X.tocsr(copy=True) if twice else X)
+        if twice:
+            self.X.sum_duplicates()
 
-    def height(self, least: int) -> int:
-        return self.shared(8192, least)
+    def height(self, least: int, n_rows: int) -> int:
+        # A block ends in a sum of as many numbers as there are columns.
+        return height_of_block(8192, max(least, min(self.n_columns // 2, 8192)), n_rows)
+
+    @property
+    def row_width(self) -> float:
+        return self.X.nnz / max(self.n_rows, 1)
 
     def block(self, places: slice) -> SparseBlock:
         X = self.X if places.step in (None, 1) else self.X[places]
@@ -281,7 +287,7 @@ class SparseRows(Rows):
 
 @dataclass(frozen=True)
 class SparseBlock(Block):
-    """Rows in CSR form; entry e of row i has indptr[i] <= e < indptr[i + 1], indices ascend."""
+    """Rows in CSR form; entry e of row i has indptr[i] <= e < indptr[i + 1]."""
 
     indptr: NDArray
     indices: NDArray
@@ -325,13 +331,10 @@ class SparseBlock(Block):
         return norms + float(view.ones)
 
     def moments(self, weight: NDArray) -> tuple[NDArray, NDArray]:
-        total, by_entry = weight.sum(), np.repeat(weight, np.diff(self.indptr))
-        largest = np.zeros(self.n_columns)
-        np.maximum.at(largest, self.indices, np.abs(self.data))
-        unit = np.where(largest > 0.0, largest, 1.0)
-        scaled = self.data / unit[self.indices]
-        mean = np.bincount(self.indices, by_entry * scaled, self.n_columns) / total
-        squares = np.bincount(self.indices, by_entry * np.square(scaled), self.n_columns)
+        total = weight.sum()
+        unit, mean, squares = np.zeros((3, self.n_columns))
+        csr_moments(self.indptr, self.indices, self.data, weight, unit, mean, squares)
+        mean /= total
         central = np.maximum(squares - total * np.square(mean), 0.0)  # about the mean, zeros too
         return unit * mean, unit * np.sqrt(central)
 
@@ -340,6 +343,15 @@ class SparseBlock(Block):
         full = self.written_out()
         longest = standardise(full, view.centre, 1.0 / view.scale, root, view.ones, wide)
         return wide, longest
+
+
+def height_of_block(most: int, least: int, n_rows: int) -> int:
+    """Choose a block's rows, a power of two: at most `most`, and at least `least`.
+
+    Where rows are few, a quarter of them and 1024 at least, so that two threads find equal work.
+    """
+    height = max(min(most, max(n_rows // 4, 1024)), least, 1)
+    return 1 << height.bit_length() - 1
 
 
 def nonfinite(row: int, column: int, value: float) -> str:

@@ -222,7 +222,7 @@ class LogisticRegression(Statistics, Predictions):
             problem = self._problem(given)
             fitted = minimise(self, problem, before)
             self._report(problem, fitted)
-            self._examine(problem, fitted.outcome.theta, given.n_left_out)
+            self._examine(problem, fitted.outcome, given.n_left_out)
         self.passes_ = problem.objective.passes
         return fitted
 

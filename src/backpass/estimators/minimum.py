@@ -20,7 +20,7 @@ from backpass.estimators.scaling import sample_stride
 from backpass.inference import firth
 from backpass.inference.null import null_model
 from backpass.layers import Linear, LogSoftmax, Sigmoid
-from backpass.linear_objective import LinearObjective
+from backpass.linear_objective import Evaluation, LinearObjective
 from backpass.losses import BCELoss, NLLLoss
 from backpass.network import Network
 from backpass.penalties import ElasticNet
@@ -28,6 +28,7 @@ from backpass.solvers import newton_cg, preconditioned, prox_newton, proximal, s
 from backpass.solvers.outcome import Outcome
 
 Vector = NDArray[np.float64]
+MOST_STEPS_NEAR = 100  # of L-BFGS before Newton steps; where there is no optimum it gets no nearer
 
 
 @dataclass(frozen=True)
@@ -155,6 +156,15 @@ def _solved(
 ) -> Outcome:
     """Run the solver that suits. cold: whether no earlier fit has led to `start`."""
     objective, solver = problem.objective, _chosen_solver(params, problem.objective)
+    if solver == "newton" and objective.curvature_is_dear:
+        # A proof at C=inf needs a curvature at the end; the way there does without.
+        inverse, small = _first_inverse(problem), 0.1 * certifier.asked_below
+
+        def is_near(here: Evaluation) -> bool:
+            return 0.5 * float(here.gradient @ inverse(here.gradient)) <= small
+
+        most = min(MOST_STEPS_NEAR, params.max_iter)
+        start, cold = preconditioned.minimise(objective, start, inverse, is_near, most).theta, False
     if solver == "newton":
         # A start from an earlier fit is better than what a subsample would make of it.
         stages = staged.strides(objective.rows.n_rows, objective.view.width) if cold else []
@@ -169,6 +179,7 @@ def _solved(
             params.max_iter,
             # without an intercept the start is 0, which is the null model too
             known=problem.null_objective if cold else np.inf,
+            keep=np.isinf(params.C),
         )
     if solver in ("lbfgs", "newton-cg"):
         method = preconditioned if solver == "lbfgs" else newton_cg

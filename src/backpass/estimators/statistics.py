@@ -37,6 +37,8 @@ from backpass.runner import reproducible
 
 if TYPE_CHECKING:
     from backpass.estimators.minimum import Problem
+    from backpass.linear_objective import Evaluation
+    from backpass.solvers.outcome import Outcome
 
 
 WARNINGS = {"aliased": CollinearityWarning, "separated": SeparationWarning}
@@ -254,7 +256,7 @@ class Statistics:
             firth=self.firth,
         )
 
-    def _optimum(self, problem: Problem, u: NDArray) -> Optimum:
+    def _optimum(self, problem: Problem, u: NDArray, here: Evaluation | None = None) -> Optimum:
         if not problem.objective.fits_matrix:
             raise ValueError(
                 f"this fit has {problem.objective.n_parameters:,} coefficients, and errors need "
@@ -263,14 +265,14 @@ class Statistics:
             )
         if self.firth:
             return examine_firth(problem.objective, u, self._base())
-        return examine(problem.objective, u, self._base(), self.converged_)
+        return examine(problem.objective, u, self._base(), self.converged_, here)
 
-    def _examine(self, problem: Problem, u: NDArray, n_dropped: int) -> None:
+    def _examine(self, problem: Problem, outcome: Outcome, n_dropped: int) -> None:
         """Keep the results of a fit at C=inf."""
         self._results = None
         if np.isfinite(self.C) or not problem.objective.fits_matrix:
             return
-        optimum = self._optimum(problem, u)
+        optimum = self._optimum(problem, outcome.theta, outcome.curved)
         self.cost_ = -optimum.value
         account = self._account(problem, n_dropped)
         cov = "HC0" if account.class_weight else "hessian"

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backpass.linear_objective import Evaluation
+
 Vector = NDArray[np.float64]
 # θ -> whether it is certified as good enough; solvers ask where they have reason to hope for it.
 Enough = Callable[[Vector], bool]
@@ -18,8 +20,10 @@ class Outcome:
     """Where a solver stopped and why.
 
     reason: 'certified', 'stalled' (rounding allows no further progress) or 'max_iter'.
+    curved: an evaluation at θ with its curvature, where the solver formed one there.
     """
 
     theta: Vector
     n_iter: int
     reason: str
+    curved: Evaluation | None = None

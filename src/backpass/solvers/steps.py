@@ -19,7 +19,7 @@ Pair = tuple[Vector, Vector]
 def line_search(
     evaluate: Evaluate, here: Evaluation, step: Vector, halvings: int = MOST_HALVINGS
 ) -> Evaluation | None:
-    """Halve the step until Armijo's condition holds; None where no step lowers the value."""
+    """Shorten the step until Armijo's condition holds; None where no step lowers the value."""
     slope = float(here.gradient @ step)
     # Below this the value cannot tell better from worse; the gradient, which is finer, decides.
     rounding = 8.0 * np.finfo(np.float64).eps * abs(here.value)
@@ -35,7 +35,9 @@ def line_search(
             return there if closer else None
         if there.value <= here.value + SUFFICIENT * length * slope:
             return there
-        length *= 0.5
+        # The minimum of the parabola through both values and the slope, but at least a tenth.
+        above = there.value - here.value - length * slope
+        length *= min(max(-0.5 * length * slope / above, 0.1), 0.5)
     return None
 
 
