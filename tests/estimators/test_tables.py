@@ -37,8 +37,8 @@ def test_a_mixed_table_is_fitted_directly():
     # numbers are put on one scale for the penalty, levels of a category stay as they are
     X = model.encoding_.transform(table)
     scale = np.where(model.encoding_.is_number, X.std(axis=0), 1.0)
-    by_hand = bp.LogisticRegression(tol=1e-12).fit(X / scale, y)
-    exact = bp.LogisticRegression(standardize=True, tol=1e-12).fit(table, y)
+    by_hand = bp.LogisticRegression(tol=1e-14).fit(X / scale, y)
+    exact = bp.LogisticRegression(standardize=True, tol=1e-14).fit(table, y)
     np.testing.assert_allclose(exact.coef_ * scale, by_hand.coef_, rtol=1e-6, atol=1e-7)
     assert model.score(table, y) > 0.8
     assert model.trace(table.iloc[:2], y[:2]).cost > 0.0

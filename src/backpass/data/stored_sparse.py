@@ -242,6 +242,10 @@ class StoredSparseRows(SparseRows):
         self.table = table
         self.n_rows, self.n_columns = table.n_rows, table.n_columns
 
+    @property
+    def row_width(self) -> float:
+        return self.table.values.n_rows / max(self.n_rows, 1)
+
     def block(self, places: slice) -> SparseBlock:
         start, stop, step = places.indices(self.n_rows)
         if step == 1:
