@@ -226,7 +226,11 @@ def test_an_expression_as_deep_as_a_stack_is_refused():
         ("y ~ log(sex)", "holds text"),
         ("y ~ C(dose, contr.treatment('no'))", "baseline 'no' does not occur; .* 'lo', 'hi'"),
         ("y ~ C(dose, contr.sum)", "the coding of levels is contr.treatment"),
-        ("y ~ poly(age, 0)", "degree of poly is a whole number"),
+        ("y ~ poly(age, 0)", r"it is poly\(column, degree\), the degree 1 or more"),
+        ("y ~ poly(age, 2, raw=True)", r"it is poly\(column, degree\)"),
+        ("y ~ I('a')", r'I\("a"\) names no column'),
+        ("y ~ age | sex", "it has several parts"),
+        ("y ~ I(" + "-" * 60 + "age)", "nested more than 50 levels deep"),
         ("y ~ offset(age):lwt", "stands alone"),
         ("y ~ age - 1", "has no intercept, but fit_intercept is True"),
         ("~ age", "no left side, and y is not given"),
@@ -281,3 +285,14 @@ def test_a_formula_in_a_search():
     assert search.best_estimator_.coef_names_.tolist() == ["scale(age)", "dosehi"]
     with pytest.raises(ValueError, match=r"takes no formula; use scikit-learn's GridSearchCV"):
         bp.LogisticRegressionCV().fit(TABLE, formula="y ~ age")
+
+
+def test_names_that_are_no_words_are_quoted_as_in_r():
+    table = TABLE.rename(columns={"y": "the y", "age": "my age", "lwt": "l.w"})
+    table = table[["the y", "my age", "l.w", "dose"]]
+    for formula in ("`the y` ~ .", "`the y` ~ `my age` + l.w + dose"):
+        fit = bp.LogisticRegression(C=np.inf).fit(table, formula=formula)
+        assert fit.coef_names_.tolist() == ["`my age`", "l.w", "dosehi"]
+        assert fit.inference(table).account.target == "the y"
+    logs = design("`the y` ~ log(`my age`):dose + I(`my age`^2)", table)
+    assert logs.coef_names == ["I(`my age`^2)", "log(`my age`):doselo", "log(`my age`):dosehi"]

@@ -7,6 +7,7 @@ tables below, and nothing else.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -149,6 +150,12 @@ def columns_of(node: Node) -> list[str]:
     return [name for part in inner for name in columns_of(part)]
 
 
+def depth(node: Node) -> int:
+    """Count the levels of a node."""
+    inner = [node.argument] if isinstance(node, Affine) else getattr(node, "arguments", ())
+    return 1 + max(map(depth, inner), default=0)
+
+
 def learned(node: Node, table: pa.Table) -> Node:
     """Return the node with the means and deviations of this table where it keeps any."""
     if isinstance(node, Call):
@@ -244,6 +251,8 @@ def as_r(tree: ast.expr, outside: int = -1) -> str:
     if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
         return f"-{as_r(tree.operand, 3)}"
     if isinstance(tree, ast.Call):
+        if dotted(tree.func) == "Q" and isinstance(tree.args[0], ast.Constant):
+            return quoted(str(tree.args[0].value))
         said = [as_r(part) for part in tree.args]
         said += [f"{key.arg} = {as_r(key.value)}" for key in tree.keywords]
         return f"{dotted(tree.func) or '?'}({', '.join(said)})"
@@ -261,6 +270,11 @@ def as_r(tree: ast.expr, outside: int = -1) -> str:
     space = " " if sign in _LOOSE else ""
     text = f"{as_r(left, binds + (sign == '^'))}{space}{sign}{space}{as_r(right, right_binds)}"
     return f"({text})" if binds < outside else text
+
+
+def quoted(name: str) -> str:
+    """Write a column's name as R does: in backticks where it is no word."""
+    return name if re.fullmatch(r"[^\W\d_][\w.]*|\.[\w.]*", name) else f"`{name}`"
 
 
 def _number(value: Any) -> str:

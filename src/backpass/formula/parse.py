@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backpass.formula.expression import Column, Node, as_r, dotted, read
+from backpass.formula.expression import (
+    DEEPEST,
+    Column,
+    Node,
+    as_r,
+    columns_of,
+    depth,
+    dotted,
+    quoted,
+    read,
+)
 
 CATEGORIES = ("C", "factor", "as.factor", "relevel")
 CODINGS = ("contr.treatment", "Treatment", "treatment")
@@ -63,7 +74,7 @@ def parse_formula(text: str, columns: Sequence[str]) -> Formula:
             if len(factors) > 1:
                 raise ValueError(f"formula {text!r}: offset(...) stands alone, in no interaction.")
             (tree,) = factors[0][1].args
-            offsets.append(read(tree))
+            offsets.append(_node(tree))
             continue
         made = [_factor(label, tree) for label, tree in factors]
         for factor in made:
@@ -89,15 +100,17 @@ def _split(
         ) from None
     if not isinstance(text, str):
         raise TypeError(f"formula is {text!r}; it is a text such as 'y ~ age + C(race)'.")
-    # R's power in both of its places; to Python ^ is another operator, which binds less
-    written = re.sub(r"""("[^"]*"|'[^']*'|`[^`]*`)|\^""", lambda m: m.group(1) or "**", text)
-    before = written.partition("~")[0] if "~" in written else ""
-    others = [name for name in columns if name not in re.findall(r"[\w.]+", before)]
+    written = _as_python(text)
+    before = text.partition("~")[0] if "~" in text else ""
+    left_names = {quoted or name for quoted, name in re.findall(r"`([^`]*)`|([\w.]+)", before)}
+    others = [name for name in columns if name not in left_names]
     context = {"__formulaic_variables_available__": others}
     try:
         parsed = formulaic.Formula(written, _ordering="none", _context=context)
         sides = list(getattr(parsed, "rhs", parsed))
         left = list(getattr(parsed, "lhs", ()))
+        if not all(hasattr(term, "factors") for term in [*sides, *left]):
+            raise ValueError("it has several parts, by | or ~, and may have one right side")
         if len(left) > 1:
             raise ValueError("the left side has several terms; two counts are cbind(s, f)")
         trees = [[_tree(factor) for factor in term.factors] for term in sides]
@@ -116,10 +129,22 @@ def _split(
     return y, terms, intercept
 
 
+def _as_python(text: str) -> str:
+    """Write R's power as Python's, which binds as R's does while ^ does not; `a b` as Q("a b")."""
+
+    def written(found: re.Match[str]) -> str:
+        whole = found.group()
+        if whole == "^":
+            return "**"
+        return f"Q({json.dumps(whole[1:-1])})" if whole.startswith("`") else whole
+
+    return re.sub(r""""[^"]*"|'[^']*'|`[^`]*`|\^""", written, text)
+
+
 def _tree(factor: Any) -> Parsed:
     """Return a factor of formulaic as its label and its tree."""
     if factor.eval_method.value == "lookup":
-        return factor.expr, ast.Name(factor.expr)
+        return quoted(factor.expr), ast.Name(factor.expr)
     tree = ast.parse(factor.expr.strip(), mode="eval").body
     return as_r(tree), tree
 
@@ -127,8 +152,19 @@ def _tree(factor: Any) -> Parsed:
 def _left(parsed: Parsed) -> tuple[tuple[str, Node], ...]:
     label, tree = parsed
     if isinstance(tree, ast.Call) and dotted(tree.func) == "cbind" and len(tree.args) == 2:
-        return tuple((as_r(part), read(part)) for part in tree.args)
-    return ((label, read(tree)),)
+        return tuple((as_r(part), _node(part)) for part in tree.args)
+    node = _node(tree)
+    return ((node.name if isinstance(node, Column) else label, node),)
+
+
+def _node(tree: ast.expr) -> Node:
+    """Read an expression; ValueError for one of no column, or nested deeper than files keep."""
+    node = read(tree)
+    if not columns_of(node):
+        raise ValueError(f"{as_r(tree)} names no column.")
+    if depth(node) > DEEPEST:
+        raise ValueError(f"{as_r(tree)[:40]}... is nested more than {DEEPEST} levels deep.")
+    return node
 
 
 def _is_offset(tree: Any) -> bool:
@@ -137,19 +173,21 @@ def _is_offset(tree: Any) -> bool:
 
 def _factor(label: str, tree: ast.expr) -> Factor:
     if not isinstance(tree, ast.Call):
-        return Factor(label, read(tree))
+        return Factor(label, _node(tree))
     function = dotted(tree.func)
-    if function == "poly" and len(tree.args) == 2 and isinstance(tree.args[1], ast.Constant):
-        degree = tree.args[1].value
-        if type(degree) is not int or degree < 1:
-            raise ValueError(f"{label}: the degree of poly is a whole number, 1 or more.")
-        return Factor(label, read(tree.args[0]), "poly", degree=degree)
+    if function == "poly":
+        degree = tree.args[1] if len(tree.args) == 2 and not tree.keywords else None
+        if not (
+            isinstance(degree, ast.Constant) and type(degree.value) is int and degree.value > 0
+        ):
+            raise ValueError(f"{label}: it is poly(column, degree), the degree 1 or more.")
+        return Factor(label, _node(tree.args[0]), "poly", degree=degree.value)
     if function in CATEGORIES and tree.args:
         node, baseline = _category(tree)
         if not isinstance(node, Column):
             raise ValueError(f"{label}: a category is a column; compute others beforehand.")
         return Factor(label, node, "category", baseline)
-    return Factor(label, read(tree))
+    return Factor(label, _node(tree))
 
 
 def _category(tree: ast.Call) -> tuple[Node, str | None]:
