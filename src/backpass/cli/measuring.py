@@ -68,7 +68,7 @@ def log_probabilities(
     """Yield places of rows, which of them the model takes, and the log-probabilities of these."""
     if isinstance(table, StoredSparse):
         sparse = StoredSparseRows(table)
-        height = min(_HEIGHT, sparse.height(1))
+        height = min(_HEIGHT, sparse.height(1, sparse.n_rows))
         for start in range(0, table.n_rows, height):
             rows = slice(start, min(start + height, table.n_rows))
             log_proba = model.log_proba_of_block(sparse.block(rows))
