@@ -166,8 +166,15 @@ def test_what_has_no_place_for_an_offset_says_so():
         bp.to_onnx(model)
 
 
-def test_a_summary_can_be_pickled_and_predicts_with_offsets():
-    model = bp.LogisticRegression(C=np.inf).fit(X, Y, offset=OFFSET)
-    again = pickle.loads(pickle.dumps(model.summary()))
-    expected = model.predict_proba(X[:4], offset=OFFSET[:4])[:, 1]
-    np.testing.assert_allclose(again.predict(X[:4], offset=OFFSET[:4])[1, "proba"], expected)
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_a_summary_kept_anywhere_predicts_with_offsets(n_classes, tmp_path):
+    y, offset = (Y, OFFSET) if n_classes == 2 else (LABELS, OFFSETS)
+    model = bp.LogisticRegression(C=np.inf, reference={"y": 1}).fit(X, y, offset=offset)
+    bp.save(model, tmp_path / "m.safetensors")
+    expected = model.inference(X, y, offset=offset).predict(X[:4], offset=offset[:4])
+    proba = model.predict_proba(X[:4], offset=offset[:4])
+    np.testing.assert_allclose(expected[1, "proba"], proba[:, 1], rtol=1e-12)
+    loaded = bp.load(tmp_path / "m.safetensors")
+    for summary in (pickle.loads(pickle.dumps(model.summary())), loaded.summary()):
+        shown = summary.predict(X[:4], offset=offset[:4])
+        np.testing.assert_allclose(shown, expected, rtol=1e-9)

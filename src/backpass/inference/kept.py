@@ -97,7 +97,7 @@ def from_file(arrays: Arrays, plain: Any, known: Known, where: str) -> Results:
     scale = _scale(arrays, got, known, where)
     n_contrasts, unknown = len(known.classes) - 1, np.empty(0)  # unknown: what only rows can tell
     optimum = Optimum(
-        Likelihood.rowless(scale, n_contrasts),
+        Likelihood.rowless(scale, len(known.classes), got["base"]),
         arrays["beta"],
         got["value"],
         gradient=unknown,

@@ -119,27 +119,29 @@ class Likelihood:
         self.objective, self.base = objective, base
         self.rows, self.view = objective.rows, objective.view
         self.kept = np.arange(self.view.width) if kept is None else kept
-        self.n_classes = max(objective.n_outputs, 2)
-        self.classes = np.array([base, *(c for c in range(self.n_classes) if c != base)])
-        self.n_contrasts, self.n_columns = self.n_classes - 1, len(self.kept)
-        self.n_parameters = self.n_contrasts * self.n_columns
+        self._count(max(objective.n_outputs, 2), len(self.kept))
 
     def keeping(self, kept: NDArray[np.intp]) -> Likelihood:
         """Return the same over fewer columns."""
         return Likelihood(self.objective, self.base, kept)
 
+    def _count(self, n_classes: int, n_columns: int) -> None:
+        others = (c for c in range(n_classes) if c != self.base)
+        self.n_classes, self.classes = n_classes, np.array([self.base, *others])
+        self.n_contrasts, self.n_columns = n_classes - 1, n_columns
+        self.n_parameters = self.n_contrasts * n_columns
+
     @classmethod
-    def rowless(cls, scale: Scale, n_contrasts: int) -> Likelihood:
+    def rowless(cls, scale: Scale, n_classes: int, base: int) -> Likelihood:
         """Return what needs no rows, so that a model and its file can keep it."""
         kept = cls.__new__(cls)
-        kept.scale = scale
-        kept.n_contrasts, kept.n_columns = n_contrasts, len(scale.places)
-        kept.n_parameters = kept.n_contrasts * kept.n_columns
+        kept.scale, kept.base = scale, base
+        kept._count(n_classes, len(scale.places))
         return kept
 
     def without_rows(self) -> Likelihood:
         """Return the same without hold of the data."""
-        return self.rowless(self.scale, self.n_contrasts)
+        return self.rowless(self.scale, self.n_classes, self.base)
 
     @property
     def has_rows(self) -> bool:
