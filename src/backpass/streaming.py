@@ -52,7 +52,7 @@ def prepare(
         learner, missing=missing, reference=reference, standardize=standardize
     )
     table = learner.learned_from
-    classes, places = _classes(table)
+    classes, places = classes_of(table)
     y = label_numbers(table.labels, places)
     weights = table.weights
     weight = (
@@ -66,7 +66,7 @@ def label_numbers(labels: StoredArray, places: NDArray[np.int64]) -> RowValues:
     return RowValues(labels.n_rows, np.dtype(np.int64), lambda rows: places[labels.read(rows)])
 
 
-def _classes(table: StoredTable) -> tuple[NDArray, NDArray[np.int64]]:
+def classes_of(table: StoredTable) -> tuple[NDArray, NDArray[np.int64]]:
     """Return the classes that occur, and for each code of the target its place among them."""
     counts = label_counts(table)
     there = np.flatnonzero(counts)

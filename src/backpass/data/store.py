@@ -18,6 +18,7 @@ import weakref
 import zlib
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from numpy.lib import format as npy
 from numpy.typing import DTypeLike, NDArray
 
 from backpass.data.errors import DataError
+from backpass.data.selection import Selection
 
 SHARD_BYTES = 256 << 20
 _HEADER = 128  # bytes of a .npy header with one or two dimensions: data starts aligned
@@ -72,12 +74,32 @@ class Shard:
 
 
 class StoredArray:
-    """Rows of one type and width, (n_rows, width) or (n_rows,) for width 0, over some shards."""
+    """Rows of one type and width, (n_rows, width) or (n_rows,) for width 0, over some shards.
 
-    def __init__(self, shards: list[Shard], dtype: DTypeLike, width: int, shard_rows: int) -> None:
+    selection: which of them, None for all.
+    """
+
+    def __init__(
+        self,
+        shards: list[Shard],
+        dtype: DTypeLike,
+        width: int,
+        shard_rows: int,
+        selection: Selection | None = None,
+    ) -> None:
         self.shards, self.dtype, self.width = shards, np.dtype(dtype), width
-        self.shard_rows = shard_rows
+        self.shard_rows, self.selection = shard_rows, selection
         self.n_rows = sum(shard.n_rows for shard in shards)
+        if selection is not None:
+            self.n_rows = min(self.n_rows, selection.n_rows)
+
+    def select(self, selection: Selection) -> StoredArray:
+        """Return some of these rows, without copying any."""
+        if not self.n_rows:  # of a table without columns of this kind
+            return self
+        held = self.selection
+        chosen = selection if held is None else held.within(selection)
+        return StoredArray(self.shards, self.dtype, self.width, self.shard_rows, chosen)
 
     @property
     def row_bytes(self) -> int:
@@ -94,17 +116,30 @@ class StoredArray:
         n_rows = len(range(start, stop, step))
         if out is None:
             out = np.empty(self.shape(n_rows), self.dtype)
+        if self.selection is not None:
+            return self.gather(self.selection.numbers(places), out)
         done = 0
         while done < n_rows:
             place, within = divmod(start + done * step, self.shard_rows)
             end = min((place + 1) * self.shard_rows, stop) - place * self.shard_rows
-            rows = range(within, end, step)
+            rows = np.arange(within, end, step)
             part = out[done : done + len(rows)]
             if step == 1:
                 self._read_all(self.shards[place], within, part)
             else:
                 self._read_apart(self.shards[place], rows, part)
             done += len(rows)
+        return out
+
+    def gather(self, numbers: NDArray[np.int64], out: NDArray | None = None) -> NDArray:
+        """Return the rows of these numbers, which ascend, of all that the shards hold."""
+        if out is None:
+            out = np.empty(self.shape(len(numbers)), self.dtype)
+        ends = np.arange(1, len(self.shards) + 1) * self.shard_rows
+        cuts = [0, *np.searchsorted(numbers, ends).tolist()]
+        for place, (begin, end) in enumerate(pairwise(cuts)):
+            within = numbers[begin:end] - place * self.shard_rows
+            self._read_apart(self.shards[place], within, out[begin:end])
         return out
 
     def _read_all(self, shard: Shard, first: int, out: NDArray) -> None:
@@ -116,20 +151,23 @@ class StoredArray:
                 raise DataError("the store was cut short while it was in use.")
             view, place = view[got:], place + got
 
-    def _read_apart(self, shard: Shard, rows: range, out: NDArray) -> None:
+    def _read_apart(self, shard: Shard, rows: NDArray[np.int64], out: NDArray) -> None:
         """Copy rows that stand apart out of short-lived maps: only their pages are read."""
-        a_window = max(1, _WINDOW // (self.row_bytes * rows.step))
-        for at in range(0, len(rows), a_window):
-            some = rows[at : at + a_window]
-            begin = _HEADER + some[0] * self.row_bytes
-            end = _HEADER + (some[-1] + 1) * self.row_bytes
+        at = 0
+        while at < len(rows):
+            reach = rows[at] + max(1, _WINDOW // self.row_bytes)
+            some = rows[at : int(np.searchsorted(rows, reach))]
+            begin = _HEADER + int(some[0]) * self.row_bytes
+            end = _HEADER + int(some[-1] + 1) * self.row_bytes
             base = begin - begin % mmap.ALLOCATIONGRANULARITY
             window = mmap.mmap(shard.file.handle, end - base, offset=base, access=mmap.ACCESS_READ)
             count = (end - begin) // self.row_bytes * max(self.width, 1)
             flat = np.frombuffer(window, self.dtype, count, begin - base)
-            out[at : at + len(some)] = flat.reshape(self.shape(-1))[:: rows.step]
+            to = out[at : at + len(some)]  # "clip", or NumPy writes to a copy first
+            np.take(flat.reshape(self.shape(-1)), some - some[0], axis=0, out=to, mode="clip")
             del flat
             window.close()
+            at += len(some)
 
 
 class ArrayWriter:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from backpass.data import document
 from backpass.data.errors import DataError
+from backpass.data.selection import Selection
 from backpass.data.store import StoredArray, open_array, verify
 
 FORMAT = 1
@@ -102,6 +103,11 @@ class StoredTable:
         """Return the arrays by name."""
         held = {name: getattr(self, name) for name in _ARRAYS}
         return {name: array for name, array in held.items() if array is not None}
+
+    def select(self, selection: Selection) -> StoredTable:
+        """Return some of the rows, without copying any."""
+        chosen: dict[str, Any] = {k: a.select(selection) for k, a in self.arrays().items()}
+        return replace(self, folder=None, **chosen)
 
     def verify(self) -> None:
         """Compare every shard of a kept store with its checksum; DataError where one differs."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,6 +21,7 @@ from backpass.data.errors import DataError
 from backpass.data.labels import label_values
 from backpass.data.libsvm import SparsePiece, read_libsvm
 from backpass.data.rows import SparseBlock, SparseRows
+from backpass.data.selection import Selection
 from backpass.data.store import ArrayWriter, StoredArray
 from backpass.data.stored import (
     META,
@@ -40,7 +42,7 @@ class StoredSparse:
     """Rows in CSR form, (n_rows, n_columns).
 
     first_index: what column 0 is called in the file, 0 or 1, and in `indices`. levels: the labels
-    by code, as texts.
+    by code, as texts. selection: which rows of the arrays, None for all.
     """
 
     n_columns: int
@@ -51,6 +53,7 @@ class StoredSparse:
     indptr: StoredArray
     labels: StoredArray
     folder: Path | None
+    selection: Selection | None = None
 
     # What a table may have and these rows have not: weights, names, rows without a label.
     weights: ClassVar[None] = None
@@ -76,6 +79,18 @@ class StoredSparse:
     def arrays(self) -> dict[str, StoredArray]:
         """Return the arrays by name."""
         return {name: getattr(self, name) for name in _DTYPES}
+
+    def select(self, selection: Selection) -> StoredSparse:
+        """Return some of the rows, without copying any."""
+        chosen = selection if self.selection is None else self.selection.within(selection)
+        labels = self.labels.select(selection)
+        return replace(self, labels=labels, folder=None, selection=chosen)
+
+    def numbers(self, places: slice) -> NDArray[np.int64]:
+        """Return where the rows at these places stand in the arrays."""
+        if self.selection is not None:
+            return self.selection.numbers(places)
+        return np.arange(*places.indices(self.n_rows), dtype=np.int64)
 
     def verify(self) -> None:
         """Compare every shard of a kept store with its checksum; DataError where one differs."""
@@ -175,7 +190,7 @@ def read_sparse_into_store(
             on_rows(n_rows)
     if not (end if form.n_columns is None else n_rows):
         raise DataError("holds no values.", file=files[0])
-    arrays = {name: writer.finish() for name, writer in writers.items()}
+    arrays: dict[str, Any] = {name: writer.finish() for name, writer in writers.items()}
     words = tuple(str(int(v)) if v == int(v) else repr(v) for v in levels)
     first = least if form.first_index is None else form.first_index
     width = most + 1 - first if form.n_columns is None else form.n_columns
@@ -244,22 +259,18 @@ class StoredSparseRows(SparseRows):
 
     @property
     def row_width(self) -> float:
-        return self.table.values.n_rows / max(self.n_rows, 1)
+        return self.table.values.n_rows / max(self.table.indptr.n_rows - 1, 1)  # of all rows
 
     def block(self, places: slice) -> SparseBlock:
-        start, stop, step = places.indices(self.n_rows)
-        if step == 1:
-            ends = self.table.indptr.read(slice(start, stop + 1))
-            lengths = np.diff(ends)
-            firsts = ends[:-1]
-        else:
-            # The end of a row is where the next one begins, which is not in the subsample.
-            firsts = self.table.indptr.read(slice(start, stop, step))
-            lengths = self.table.indptr.read(slice(start + 1, stop + 1, step)) - firsts
+        numbers = self.table.numbers(places)
+        # The end of a row is where the next one begins, which may not be among these.
+        firsts = self.table.indptr.gather(numbers)
+        lengths = self.table.indptr.gather(numbers + 1) - firsts
         indptr = np.concatenate([[0], np.cumsum(lengths)])
         values = np.empty(int(indptr[-1]))
         indices = np.empty(len(values), dtype=np.int32)
-        runs = [(0, len(lengths))] if step == 1 else [(i, i + 1) for i in range(len(lengths))]
+        breaks = 1 + np.flatnonzero(firsts[1:] != firsts[:-1] + lengths[:-1])
+        runs = pairwise([0, *breaks.tolist(), len(numbers)] if len(numbers) else [])
         for first, last in runs:
             part = slice(int(indptr[first]), int(indptr[last]))
             held = slice(int(firsts[first]), int(firsts[first]) + part.stop - part.start)

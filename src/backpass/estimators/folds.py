@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedKFold, check_cv
+from sklearn.model_selection import check_cv
 
 Rows = NDArray[Any]  # row numbers, ascending or not, or a mark for every row
 Pair = tuple[Rows, Rows]
@@ -61,24 +61,35 @@ def divide(cv: Any, X: Any, y: NDArray, params: Mapping[str, Any]) -> Sequence[P
     return _checked(list(check_cv(cv, y, classifier=True).split(X, y, **params)), len(y))
 
 
-def stratified(n_folds: int, y: NDArray) -> NDArray[np.intp]:
-    """Return the fold of every row, as StratifiedKFold; -1 for the only row of a class.
+def stratified(n_folds: int, y: NDArray, seed: int | None = None) -> NDArray[np.int16]:
+    """Return the fold of every row, -1 for the only row of a class.
 
-    What is not fitted cannot be predicted, so such a row is in no fold.
+    Folds have equal shares of every class. Without a seed they are those of StratifiedKFold, each
+    class cut in its order; with one, rows of a class are shuffled. What is not fitted cannot be
+    predicted, so the only row of a class is in no fold.
     """
     if n_folds < 2:
         raise ValueError(f"cv is {n_folds}; a number of folds is 2 or more.")
-    _, numbers, counts = np.unique(y, return_inverse=True, return_counts=True)
-    several = np.flatnonzero(counts[numbers] > 1)
-    if not len(several) or counts.max() < n_folds:
+    classes, first, counts = np.unique(y, return_index=True, return_counts=True)
+    if counts.max() < max(n_folds, 2):
         raise ValueError(
             f"cv={n_folds} folds need a class of at least as many rows, but the largest has "
             f"{counts.max()}; lower cv."
         )
-    folds = np.full(len(y), -1)
-    cut = StratifiedKFold(n_folds).split(np.empty((len(several), 0)), y[several])
-    for place, (_, scored) in enumerate(cut):
-        folds[several[scored]] = place
+    rng = None if seed is None else np.random.default_rng(seed)
+    folds = np.full(len(y), -1, dtype=np.int16)
+    begin = 0  # rows of the classes before, as if the data were sorted by class
+    for place in np.argsort(first):
+        if counts[place] == 1:
+            continue
+        end = begin + counts[place]
+        turns = np.arange(n_folds)
+        share = (end - turns + n_folds - 1) // n_folds - (begin - turns + n_folds - 1) // n_folds
+        own = turns.astype(np.int16).repeat(share)
+        if rng is not None:
+            rng.shuffle(own)
+        folds[y == classes[place]] = own
+        begin = end
     return folds
 
 

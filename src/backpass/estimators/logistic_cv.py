@@ -21,12 +21,14 @@ from backpass.estimators.choice import (
 )
 from backpass.estimators.crossing import Path, cross_validate
 from backpass.estimators.cv_parameters import check_parameters, shares, strengths
-from backpass.estimators.folds import Pair, divide, without
+from backpass.estimators.datasets import is_dataset
+from backpass.estimators.folds import Pair, divide
 from backpass.estimators.logistic import LogisticRegression
 from backpass.estimators.logistic_parameters import check_parameters as check_single
 from backpass.estimators.path_plot import draw
 from backpass.estimators.portions import portion_of
 from backpass.estimators.routing import Routed
+from backpass.estimators.stored_portion import stored_portion
 
 
 class LogisticRegressionCV(Routed, LogisticRegression):
@@ -146,15 +148,19 @@ class LogisticRegressionCV(Routed, LogisticRegression):
             delattr(self, name)
         sample_weight = None if sample_weight is None else np.asarray(sample_weight)
         split_params, score_params = self._routed(sample_weight, params)
-        scoring = self._own_scorer(offset)
+        scoring = self.scoring if is_dataset(X) else self._own_scorer(offset)
         model = self._single(strengths(self.Cs)[0], shares(self.l1_ratios)[0])
         check_single(model)
         given = model._read(X, y, sample_weight, offset)  # errors of the data come before all work
         self._take(model)
-        portion = portion_of(X, y, sample_weight, offset, score_params)
+        portion: Any
+        if is_dataset(X):
+            portion = stored_portion(X, offset, scoring)
+        else:
+            portion = portion_of(X, y, sample_weight, offset, score_params)
         splits = self._divided(portion, split_params)
         if given.n_left_out:
-            splits = without(splits, portion.incomplete(model))
+            splits = portion.without_incomplete(splits, model)
         paths = self._cross_validated(portion, splits, scoring)
         if self.refit:
             read_at, C = model.C, self.C_

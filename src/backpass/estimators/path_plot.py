@@ -35,7 +35,8 @@ def draw(model: Any, ax: Any = None) -> Any:
     axes.set_xscale("log")
     axes.set_xlabel("C, the inverse strength of the penalty" + ("" if finite.all() else "; ∞ last"))
     axes.set_ylabel(f"{_scoring_name(model.scoring)} on rows left out")
-    axes.legend(frameon=False, fontsize="small")
+    above = {"loc": "lower left", "bbox_to_anchor": (0.0, 1.0)}  # where no line runs through it
+    axes.legend(frameon=False, fontsize="small", **above)
     return axes
 
 

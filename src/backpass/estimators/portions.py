@@ -6,7 +6,7 @@ to, and a scorer sees what it would see elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from sklearn.utils import _safe_indexing
 
 from backpass.data.table import as_table, is_table
 from backpass.estimators.beside import are_counts
-from backpass.estimators.folds import Rows, row_numbers
+from backpass.estimators.folds import Pair, Rows, row_numbers, without
 from backpass.estimators.given import Given
 from backpass.estimators.inputs import array_as_table, is_numeric_frame, read_labels
 from backpass.metrics import log_loss
@@ -64,9 +64,9 @@ class Portion:
         gaps = is_table(self.X) and not is_numeric_frame(self.X)
         return "indicator" if asked is None and gaps else asked
 
-    def incomplete(self, model: Any) -> NDArray[np.bool_]:
-        """Mark the rows that a model has left out of its fit for what is missing in them."""
-        return ~model.encoding_.complete_rows(named_columns(self.X))
+    def without_incomplete(self, splits: Sequence[Pair], model: Any) -> Sequence[Pair]:
+        """Return the splits without the rows that missing="drop" has left out of a fit to all."""
+        return without(splits, ~model.encoding_.complete_rows(named_columns(self.X)))
 
     def take(self, rows: Rows) -> Portion:
         """Return some of the rows."""
