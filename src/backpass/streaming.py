@@ -217,29 +217,6 @@ def hold_out(table: Stored, share: float, seed: int) -> tuple[Stored, Stored]:
     return kept.finish(), held.finish()
 
 
-def fold(table: Stored, place: int, n_folds: int, seed: int) -> tuple[Stored, Stored]:
-    """Copy the rows outside and inside of a fold, one of n_folds, to temporary stores.
-
-    Folds have equal shares of every class. The only row of a class is in none: what is not fitted
-    cannot be predicted.
-    """
-    rng, counts = np.random.default_rng(seed), label_counts(table)
-    seen = np.zeros(len(counts), dtype=np.int64)
-    kept, held = _copy(table), _copy(table)
-    for start in range(0, table.n_rows, GRID):
-        rows = slice(start, min(start + GRID, table.n_rows))
-        codes = table.labels.read(rows)
-        inside = np.zeros(len(codes), dtype=bool)
-        for code in np.unique(codes):
-            own = rng.permutation(np.flatnonzero(codes == code))
-            if counts[code] > 1:
-                inside[own[(seen[code] + np.arange(len(own))) % n_folds == place]] = True
-            seen[code] += len(own)
-        kept.append(rows, ~inside)
-        held.append(rows, inside)
-    return kept.finish(), held.finish()
-
-
 def _copy(table: StoredTable | StoredSparse) -> Any:
     """Begin a copy of a store's rows."""
     return SparseCopy(table) if isinstance(table, StoredSparse) else _Copy(table)

@@ -357,22 +357,6 @@ def test_what_a_dataset_cannot_be_asked(tmp_path):
         bp.LogisticRegression().fit(data)
 
 
-def test_folds_are_alike_by_class_and_leave_no_row_out(tmp_path):
-    y = ["a"] * 50 + ["b"] * 23 + ["c"]
-    table = pa.table({"row": np.arange(74.0), "y": y}).take(
-        np.random.default_rng(6).permutation(74)
-    )
-    store = bp.open_dataset(written(table, tmp_path / "t.parquet"), target="y").table
-    seen = []
-    for place in range(5):
-        kept, held = streaming.fold(store, place, 5, seed=0)
-        rows = [t.numbers.read(slice(0, t.n_rows))[:, 0].tolist() for t in (kept, held)]
-        assert sorted(rows[0] + rows[1]) == list(range(74))
-        assert 9 <= sum(row < 50 for row in rows[1]) <= 11 and 73.0 in rows[0]
-        seen += rows[1]
-    assert sorted(seen) == list(range(73))
-
-
 def test_rows_held_out_are_those_of_the_split_in_memory(tmp_path):
     table = mixed_table(70_000)
     store = bp.open_dataset(written(table, tmp_path / "t.parquet"), target="label").table

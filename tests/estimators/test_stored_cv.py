@@ -9,7 +9,7 @@ from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
 import backpass as bp
 from backpass.data.selection import PIECE, Selection
 from backpass.data.store import ArrayWriter
-from backpass.estimators.folds import stratified
+from backpass.estimators.folds import NumberedFolds, stratified
 
 Cs = [0.01, 1.0]
 
@@ -151,6 +151,16 @@ def test_selected_rows_are_read_over_shards_and_windows(step, monkeypatch):
         np.testing.assert_array_equal(chosen.read(places), values[wanted][places])
     half = Selection(np.arange(wanted.sum()) % 2 == 1)
     np.testing.assert_array_equal(chosen.select(half).read(slice(None)), values[wanted][1::2])
+
+
+def test_a_splits_rows_are_all_others_and_its_own():
+    y = np.array(["a"] * 50 + ["b"] * 23 + ["c"])[np.random.default_rng(6).permutation(74)]
+    seen = []
+    for fit, score in NumberedFolds(stratified(5, y, seed=0)):
+        assert (fit != score).all() and fit[y == "c"].all()
+        assert (score & (y == "a")).sum() == 10
+        seen += np.flatnonzero(score).tolist()
+    assert sorted(seen) == np.flatnonzero(y != "c").tolist()
 
 
 @pytest.mark.parametrize("n_folds", [2, 3, 7])

@@ -161,8 +161,6 @@ def _fitted(
         if isinstance(rows, StoredSparse):
             raise DataError("is libsvm text, whose sparse rows --hidden does not take.")
         return *perceptron.fitted(request, rows, meter, notes), ()
-    from sklearn.base import clone
-
     from backpass.estimators import LogisticRegression
 
     model = LogisticRegression(
@@ -173,7 +171,7 @@ def _fitted(
     )
     tried: list[Tried] = []
     if request.cv:
-        C, tried = choose(lambda: clone(model), rows, request.seed, request.data, meter.stage)
+        C, tried = choose(model, rows, request.seed, request.data)
         meter.stage(f"C = {C:g}")
         model.set_params(C=C)
     model.fit(Dataset(None, rows, {}))

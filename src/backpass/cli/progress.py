@@ -40,6 +40,8 @@ class Meter:
 
     def moment(self, moment: Moment) -> None:
         """Take where a convex fit stands."""
+        if moment.part is not None and moment.part != self._stage:
+            self.stage(moment.part)
         if moment.objective is not None:
             self._objective = moment.objective
         if moment.gap is not None:

@@ -18,6 +18,7 @@ from sklearn.utils.parallel import Parallel, delayed
 
 from backpass.estimators.folds import Pair
 from backpass.runner import effective_n_jobs
+from backpass.watch import Listener, listener, of_part, told
 
 Vector = NDArray[np.float64]
 
@@ -57,11 +58,14 @@ def cross_validate(
     tasks = list(product(range(len(splits)), range(len(l1_ratios))))
     inner = max(n_threads // len(tasks), 1)
     _refuse_lost_classes(portion, splits)
+    listening = listener()
 
     def path(split: int, place: int) -> Path:
         model = made().set_params(l1_ratio=l1_ratios[place], n_jobs=inner)
         kept, left_out = (portion.take(rows) for rows in splits[split])
-        return _walk(model, Cs, kept, left_out, scoring, portion.missing_policy(model.missing))
+        of = f"fold {split + 1} of {len(splits)}"
+        walk = _Walk(kept, left_out, scoring, portion.missing_policy(model.missing), of, listening)
+        return walk.along(model, Cs)
 
     run = Parallel(n_jobs=n_threads, require="sharedmem")
     found = run(delayed(path)(*task) for task in tasks)
@@ -69,39 +73,45 @@ def cross_validate(
     return [found[start : start + width] for start in range(0, len(found), width)]
 
 
-def _walk(
-    model: Any, Cs: Sequence[float], kept: Any, left_out: Any, scoring: Any, missing: str | None
-) -> Path:
-    """Fit at every strength to the rows kept, and score those left out.
+@dataclass(frozen=True)
+class _Walk:
+    """One split: what is fitted to and scored; missing: the policy where a penalty allows any."""
 
-    missing: the policy where a penalty allows any.
-    """
-    model.set_params(warm_start=True)
-    own, count = model.missing, len(Cs)
-    path = Path(
-        np.empty(count),
-        np.empty(count, np.intp),
-        np.empty(count),
-        np.empty(count),
-        np.empty(count, bool),
-        [],
-        [],
+    kept: Any
+    left_out: Any
+    scoring: Any
+    missing: str | None
+    of: str
+    listening: Listener | None
+
+    def along(self, model: Any, Cs: Sequence[float]) -> Path:
+        """Fit at every strength to the rows kept, and score those left out."""
+        model.set_params(warm_start=True)
+        own, path = model.missing, _empty_path(len(Cs))
+        given = None
+        for turn, C in enumerate(Cs):
+            # Without a penalty categories have baselines: other columns.
+            model.set_params(C=C, missing=own if np.isinf(C) else self.missing)
+            if given is None or np.isinf(C):
+                given = self.kept.given(model)
+            with told(of_part(self.listening, f"{self.of}, C = {C:.3g}")):
+                model._fit_silently(given)
+            path.scores[turn] = self.left_out.score(model, self.scoring)
+            path.n_iter[turn] = model.n_iter_
+            read = model.passes_ * given.rows.n_rows
+            path.rows_evaluated[turn] = read + self.left_out.n_rows
+            path.gap[turn] = model.gap_ / model.null_objective_
+            path.converged[turn] = model.converged_
+            path.theta.append(np.column_stack([model.coef_, model.intercept_]))
+            path.names.append([str(name) for name in model.coef_names_])
+        return path
+
+
+def _empty_path(count: int) -> Path:
+    scores, rows_evaluated, gap = (np.empty(count) for _ in range(3))
+    return Path(
+        scores, np.empty(count, np.intp), rows_evaluated, gap, np.empty(count, bool), [], []
     )
-    given = None
-    for turn, C in enumerate(Cs):
-        # Without a penalty categories have baselines: other columns.
-        model.set_params(C=C, missing=own if np.isinf(C) else missing)
-        if given is None or np.isinf(C):
-            given = kept.given(model)
-        model._fit_silently(given)
-        path.scores[turn] = left_out.score(model, scoring)
-        path.n_iter[turn] = model.n_iter_
-        path.rows_evaluated[turn] = model.passes_ * given.rows.n_rows + left_out.n_rows
-        path.gap[turn] = model.gap_ / model.null_objective_
-        path.converged[turn] = model.converged_
-        path.theta.append(np.column_stack([model.coef_, model.intercept_]))
-        path.names.append([str(name) for name in model.coef_names_])
-    return path
 
 
 def _refuse_lost_classes(portion: Any, splits: Sequence[Pair]) -> None:

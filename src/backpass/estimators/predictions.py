@@ -62,16 +62,14 @@ class Predictions(NetworkClassifier):
         """Predict log-probabilities, from logits: right also where a probability is 0 or 1."""
         return _log_proba(self.decision_function(X, offset))
 
-    def log_proba_of_block(
-        self, block: Block, offset: ArrayLike | None = None
-    ) -> NDArray[np.float64]:
-        """Predict log-probabilities of rows that are encoded already."""
-        if (self.has_offset_ and offset is None) or isinstance(self.encoding_, Design):
+    def log_proba_of_block(self, block: Block, added: NDArray | None = None) -> NDArray[np.float64]:
+        """Predict log-probabilities of rows that are encoded already; added: to their logits."""
+        if (self.has_offset_ and added is None) or isinstance(self.encoding_, Design):
             raise ValueError(
                 "the model was fitted with an offset or a formula, for which encoded rows have no "
                 "place; predict from the table."
             )
-        return _log_proba(self._logits(block, offset))
+        return _log_proba(self._logits(block, added))
 
     def score(
         self,

@@ -17,6 +17,7 @@ from backpass.data.rows import Rows as RowsInBlocks
 from backpass.data.selection import Selection
 from backpass.data.split import GRID
 from backpass.data.stored_sparse import StoredSparse, StoredSparseRows
+from backpass.estimators.beside import read_offset
 from backpass.estimators.folds import Pair, Rows
 from backpass.estimators.given import Given
 from backpass.metrics import Scores
@@ -95,7 +96,10 @@ class StoredPortion:
         tally, offset = Tally(len(self.names)), self.offset
         weights = getattr(self.table, "weights", None)
         for some, usable, block in self._blocks(model):
-            added = offset[some] if offset is not None and offset.ndim else offset
+            added = offset
+            if offset is not None:
+                own = offset[some] if offset.ndim else offset
+                added = read_offset(own, len(usable), len(self.names))
             log_proba = model.log_proba_of_block(block, added)[usable]
             y = self.places[self.table.labels.read(some)[usable]]
             tally.add(y, log_proba, None if weights is None else weights.read(some)[usable])
