@@ -44,8 +44,11 @@ class Terminal:
         os.close(theirs)
         self.ours, self.shown = ours, ""
 
-    def read_until(self, pattern, seconds=60.0):
-        """Read what is shown until the pattern is among it, or the command ends."""
+    def read_until(self, pattern, seconds=300.0):
+        """Read what is shown until the pattern is among it, or the command ends.
+
+        The first fit after an installation compiles its kernels, which takes a while.
+        """
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             if pattern is not None and re.search(pattern, self.shown):
