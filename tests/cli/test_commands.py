@@ -713,3 +713,38 @@ def test_export_says_what_is_missing(run, saved, tmp_path, monkeypatch):
     said = error_line(*run("export", saved, "--onnx", tmp_path / "m.onnx"))
     assert said.endswith("is not installed; pip install 'backpass[onnx]' brings it.")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_show_prints_the_errors_of_maximum_likelihood(run, tmp_path):
+    path = tmp_path / "m.safetensors"
+    options = ["--target", "sex", "--mle", "--missing", "drop", "--drop", "island", "--quiet"]
+    assert run("fit", PENGUINS, *options, "--out", path)[0] == 0
+    status, out, err = run("show", path)
+    assert (status, err) == (0, "")
+    assert str(bp.load(path).summary()) in out
+    assert re.search(r"body_mass_g +\S+ +\S+ +\S+ +<0.0001", out)
+
+
+def test_own_layers_are_named_with_what_to_do(run, write, tmp_path):
+    from tests.modelfiles.make import Swish
+
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    frame = pandas.DataFrame(X, columns=["a", "b"]).assign(y=X[:, 0] > 0.0)
+    layers = [bp.Linear(2, 3), Swish(2.0), bp.Linear(3, 1)]
+    network = bp.Network(layers, bp.BCEWithLogitsLoss())
+    model = bp.MLPClassifier(network=network, tol=1.0, n_iter_no_change=2)
+    path, data = tmp_path / "own.safetensors", write(frame.to_csv(index=False))
+    bp.save(model.fit(frame[["a", "b"]], frame["y"]), path)
+    for command in (
+        ["show", path],
+        ["predict", path, data],
+        ["evaluate", path, data, "--target", "y"],
+        ["trace", path, data, "--target", "y", "--html", tmp_path / "t.html"],
+        ["export", path, "--onnx", tmp_path / "m.onnx"],
+    ):
+        said = error_line(*run(*command))
+        assert said.startswith(
+            "own.safetensors: network.layers[1] is a layer 'Swish' of the user's"
+        )
+        assert said.endswith("load it in Python: bp.load(path, layers={'Swish': ...}).")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["own.safetensors", data.name]

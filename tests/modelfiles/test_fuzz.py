@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from tests.modelfiles.make import models
 
@@ -30,6 +31,11 @@ def folder(tmp_path_factory):
     with pytest.warns(bp.SeparationWarning):
         separated = bp.LogisticRegression(C=np.inf).fit(X, X[:, 0] > 0.0)
     bp.save(separated, made / "separated.safetensors")
+    table = pd.DataFrame(
+        {"a": X[:, 0], "b": np.tile(["x", "y"], 20), "t": np.tile([0, 0, 1, 1], 10)}
+    )
+    formula = bp.LogisticRegression(C=np.inf).fit(table, formula="t ~ C(b) + I(a**2) + a")
+    bp.save(formula, made / "formula.safetensors")
     return made
 
 
