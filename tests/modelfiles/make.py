@@ -102,6 +102,8 @@ def main() -> None:
         bp.save(model, folder / f"{name}.safetensors")
         proba = model.predict_proba(as_input(asked))
         expected[name] = {"rows": asked, "probabilities": proba.tolist()}
+        if hasattr(model, "summary"):
+            expected[name]["summary"] = str(model.summary()).splitlines()
     (folder / "expected.json").write_text(json.dumps(expected, indent=1) + "\n", encoding="utf-8")
 
 

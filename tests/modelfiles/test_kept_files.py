@@ -22,6 +22,8 @@ def test_a_file_of_an_earlier_version_predicts_the_same(path):
     proba = model.predict_proba(as_input(expected["rows"]))
     # Not to the bit, since the order of a sum differs between processors.
     np.testing.assert_allclose(proba, expected["probabilities"], rtol=1e-12)
+    if "summary" in expected:
+        assert str(model.summary()).splitlines() == expected["summary"]
 
 
 def test_every_file_comes_with_what_it_must_predict():
