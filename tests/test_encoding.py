@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from backpass.data.document import DocumentError
 from backpass.data.errors import DataError
+from backpass.data.unseen import UnseenWarning
 from backpass.encoding import Encoding, is_table
 
 MIXED = {
@@ -54,7 +55,8 @@ def test_the_three_libraries_give_the_same_numbers(table):
 
 def test_codes_keep_categories_as_integers():
     encoding = learn(MIXED)
-    codes = encoding.codes(pa.table({**MIXED, "sex": ["m", "x", None, "f"]}))
+    with pytest.warns(UnseenWarning, match=r"in 4 rows: column 'sex' in 1 \('x'\)\."):
+        codes = encoding.codes(pa.table({**MIXED, "sex": ["m", "x", None, "f"]}))
     assert codes.categories.dtype == np.int32
     assert codes.categories.tolist() == [[1], [2], [2], [0]]  # unseen counts as missing
     np.testing.assert_array_equal(codes.numbers[:, 1], [0, 1, 0, 0])
@@ -139,7 +141,8 @@ def test_a_baseline_has_no_coefficient():
 def test_unseen_values_are_zero_without_baseline_and_refused_with_one():
     columns = {"g": ["a", "b", "a"]}
     new = pa.table({"g": ["b", "z"]})
-    assert learn(columns).transform(new).tolist() == [[0, 1], [0, 0]]
+    with pytest.warns(UnseenWarning):
+        assert learn(columns).transform(new).tolist() == [[0, 1], [0, 0]]
     encoding = learn(columns, reference={})
     with pytest.raises(DataError, match=r"'g' \(1, among them 'z', not seen at the fit\) of 2"):
         encoding.transform(new)
@@ -254,6 +257,7 @@ CELLS = {
     reference=st.sampled_from([None, {}]),
     standardize=st.booleans(),
 )
+@pytest.mark.filterwarnings("ignore::backpass.data.unseen.UnseenWarning")  # drawn ones may be
 def test_json_gives_back_an_equal_encoding(rows, later, reference, standardize):
     types = pa.schema({"x": pa.float64(), "g": pa.string(), "flag": pa.bool_()})
     table, new = (pa.Table.from_pylist(part, types) for part in (rows, later))

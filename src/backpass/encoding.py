@@ -9,6 +9,7 @@ writes them out as one-hot columns. What a single column needs is in the two cla
 from __future__ import annotations
 
 import json
+import warnings
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from backpass.data.columns import (
 from backpass.data.errors import DataError, Setting, listed
 from backpass.data.mixed import Border, MixedColumns, MixedTable
 from backpass.data.table import as_table, is_table
+from backpass.data.unseen import Unseen, UnseenWarning
 from backpass.data.values import is_missing, number_values, refuse_unusable
 
 if TYPE_CHECKING:
@@ -219,20 +221,21 @@ class Encoding:
 
         Raises DataError where a column is absent or of another kind than at the fit, for infinite
         numbers (with the record), and where the policy for missing values does not allow them.
+        An UnseenWarning counts the values that the fit did not see.
         """
         table = self._matched(as_table(table))
-        unseen: dict[str, str] = {}
+        unseen: dict[str, Unseen] = {}
         absent: dict[str, int] = {}
         numbers: list[NDArray[np.float64]] = []
         categories: list[NDArray[np.int32]] = []
         for column in self.columns:
             cells = table[column.name]
             if isinstance(column, Category):
-                code, example = level_codes(cells, column)
+                code, strangers = level_codes(cells, column)
                 categories.append(code)
                 lost = int(np.count_nonzero(code < 0))
-                if example is not None:
-                    unseen[column.name] = example
+                if strangers is not None:
+                    unseen[column.name] = strangers
             else:
                 value = number_values(cells, column.name)
                 gone = np.isnan(value)
@@ -241,6 +244,8 @@ class Encoding:
             if lost and not self.takes_missing(column):
                 absent[column.name] = lost
         _refuse_missing(absent, table.num_rows, unseen, at_fit=False)
+        if unseen:
+            warnings.warn(UnseenWarning(unseen, table.num_rows), stacklevel=2)
         return Codes(
             _side_by_side(numbers, table.num_rows, np.float64),
             _side_by_side(categories, table.num_rows, np.int32),
@@ -475,7 +480,7 @@ def _refuse_absent(names: Collection[str], asked: Collection[str]) -> None:
 def _refuse_missing(
     counts: Mapping[str, int],
     n_rows: int,
-    unseen: Mapping[str, str] = MappingProxyType({}),
+    unseen: Mapping[str, Unseen] = MappingProxyType({}),
     at_fit: bool = True,
 ) -> None:
     """Raise DataError where values are missing (or unseen, which is the same) and may not be."""
@@ -503,8 +508,10 @@ def _refuse_missing(
     )
 
 
-def _example(name: str, unseen: Mapping[str, str]) -> str:
-    return f", among them '{unseen[name]}', not seen at the fit" if name in unseen else ""
+def _example(name: str, unseen: Mapping[str, Unseen]) -> str:
+    return (
+        f", among them '{unseen[name].examples[0]}', not seen at the fit" if name in unseen else ""
+    )
 
 
 def _refuse_same_names(names: list[str]) -> None:

@@ -23,6 +23,7 @@ from backpass.data.split import StratifiedDraw
 from backpass.data.store import ArrayWriter, StoredArray
 from backpass.data.stored import StoredTable, read_rows
 from backpass.data.stored_sparse import SparseCopy, StoredSparse
+from backpass.data.unseen import EXAMPLES, Unseen
 from backpass.encoding import Codes, Encoding
 from backpass.scratch import scratch
 
@@ -77,6 +78,31 @@ def classes_of(table: StoredTable) -> tuple[NDArray, NDArray[np.int64]]:
     places = np.full(len(counts), -1, dtype=np.int64)
     places[there] = inverse
     return classes, places
+
+
+def unseen_values(table: StoredTable, encoding: Encoding) -> dict[str, Unseen]:
+    """Count the rows of each column whose values an encoding did not see: at most one reading."""
+    strange: dict[str, NDArray[np.bool_]] = {}
+    stored = {column.name: column for column in table.columns}
+    for column in encoding.columns:
+        if isinstance(column, Category):
+            known = {*column.levels}
+            marks = np.array([level not in known for level in stored[column.name].levels], bool)
+            if marks.any():
+                strange[column.name] = marks
+    counts = {name: np.zeros(len(marks), np.int64) for name, marks in strange.items()}
+    for start in range(0, table.n_rows if strange else 0, GRID):
+        codes = read_rows(table.codes, slice(start, min(start + GRID, table.n_rows)))
+        for name, count in counts.items():
+            own = codes[:, table.place(name)]
+            count += np.bincount(own[own >= 0], minlength=len(count))
+    found = {}
+    for name, count in counts.items():
+        there = np.flatnonzero(strange[name] & (count > 0))
+        examples = tuple(stored[name].levels[code] for code in there[:EXAMPLES])
+        if len(there):
+            found[name] = Unseen(int(count[there].sum()), examples)
+    return found
 
 
 class RowValues:

@@ -181,7 +181,8 @@ def test_the_saved_model_is_the_python_one(run, saved):
 
 
 def test_predictions_keep_the_order_and_match_columns_by_name(run, saved, tmp_path):
-    table = pa.csv.read_csv(PENGUINS)
+    nulls = pa.csv.ConvertOptions(strings_can_be_null=True)
+    table = pa.csv.read_csv(PENGUINS, convert_options=nulls)
     shuffled = tmp_path / "shuffled.csv"
     pa.csv.write_csv(table.select(table.column_names[::-1]), shuffled)
     status, out, _ = run("predict", saved, shuffled, "--proba", "--id", "year,species")

@@ -17,9 +17,11 @@ from backpass.data.errors import DataError
 from backpass.data.labels import places_of_levels
 from backpass.data.stored import StoredTable
 from backpass.data.stored_sparse import StoredSparse, StoredSparseRows
+from backpass.data.unseen import unseen_words
+from backpass.encoding import Encoding
 from backpass.formula import Design
 from backpass.metrics import trivial_log_proba
-from backpass.streaming import StoredEncoded
+from backpass.streaming import StoredEncoded, unseen_values
 from backpass.tallies import Tally
 
 _HEIGHT = 8192  # rows; fewer where there are many columns
@@ -53,6 +55,10 @@ def measured(
             raise DataError("no row is without missing or unseen values; nothing to measure.")
     except DataError as error:
         raise error.in_file(path) from None
+    if isinstance(table, StoredTable) and isinstance(model.encoding_, Encoding):
+        unseen = unseen_values(table, model.encoding_)
+        if unseen:
+            notes.append(f"{path.name}: {unseen_words(unseen, table.n_rows)}")
     lost = table.n_rows - tally.n_rows
     if lost:
         notes.append(

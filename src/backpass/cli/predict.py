@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +18,14 @@ from numpy.typing import NDArray
 from backpass.cli import saved
 from backpass.cli.measuring import as_input
 from backpass.cli.progress import watching
-from backpass.cli.terminal import refuse_bad_place
+from backpass.cli.terminal import refuse_bad_place, warn
 from backpass.data.atomic import written_beside
 from backpass.data.dataset import refuse_names
 from backpass.data.errors import DataError
 from backpass.data.libsvm import read_libsvm
 from backpass.data.sources import Reading, Source, find_files, is_sparse
 from backpass.data.stored_sparse import LABEL
+from backpass.data.unseen import UnseenTally, UnseenWarning, unseen_words
 from backpass.data.values import holds_text
 
 if TYPE_CHECKING:
@@ -47,15 +49,19 @@ def run(
     refuse_bad_place(out)
     model = saved.open_model(model_path, data)
     form = Reading(saved.missing_values(model, missing_values), encoding, decimal)
-    tables = _predicted(model, find_files(data), form, proba, ids)
+    unseen = UnseenTally()
+    tables = _predicted(model, find_files(data), form, proba, ids, unseen)
     with watching(f"predicting {data.name}", silent=out is None and sys.stdout.isatty()) as meter:
         if out is None:
             sys.stdout.flush()
-            _write_all(tables, sys.stdout.buffer, "csv", meter.rows)
-            return
-        with written_beside(out) as beside:
-            n_rows = _write_all(tables, beside, out.suffix.lstrip("."), meter.rows)
-    print(f"{n_rows:,} predictions written to {out}", file=sys.stderr)
+            n_rows = _write_all(tables, sys.stdout.buffer, "csv", meter.rows)
+        else:
+            with written_beside(out) as beside:
+                n_rows = _write_all(tables, beside, out.suffix.lstrip("."), meter.rows)
+    if unseen.unseen:
+        warn([f"{data.name}: {unseen_words(unseen.unseen, n_rows)}"])
+    if out is not None:
+        print(f"{n_rows:,} predictions written to {out}", file=sys.stderr)
 
 
 def _write_all(tables: Iterator[pa.Table], to: Any, kind: str, told: Callable[[int], None]) -> int:
@@ -86,9 +92,17 @@ def _writer(to: Any, schema: pa.Schema, kind: str) -> Iterator[Write]:
 
 
 def _predicted(
-    model: Any, files: list[Path], form: Reading, proba: bool, ids: Sequence[str]
+    model: Any,
+    files: list[Path],
+    form: Reading,
+    proba: bool,
+    ids: Sequence[str],
+    unseen: UnseenTally,
 ) -> Iterator[pa.Table]:
-    """Yield the columns of the answer: those copied through, `prediction`, one per class."""
+    """Yield the columns of the answer: those copied through, `prediction`, one per class.
+
+    unseen: is told of values that the fit did not see.
+    """
     import pyarrow as pa
 
     names = ["prediction", *(f"proba_{k}" for k in model.classes_.tolist() if proba)]
@@ -101,7 +115,7 @@ def _predicted(
     if is_sparse(files):
         answered = _of_sparse_rows(model, files, proba, ids)
     else:
-        answered = _of_tables(model, files, form, proba, ids)
+        answered = _of_tables(model, files, form, proba, ids, unseen)
     for columns, log_proba, shares in answered:
         columns["prediction"] = pa.array(model.classes_[log_proba.argmax(axis=1)])
         for k, name in enumerate(names[1:]):
@@ -110,7 +124,12 @@ def _predicted(
 
 
 def _of_tables(
-    model: Any, files: list[Path], form: Reading, proba: bool, ids: Sequence[str]
+    model: Any,
+    files: list[Path],
+    form: Reading,
+    proba: bool,
+    ids: Sequence[str],
+    unseen: UnseenTally,
 ) -> Iterator[Answered]:
     kinds = saved.kinds(model)
     source = Source(files, form)
@@ -119,9 +138,9 @@ def _of_tables(
     copied = Source(files, Reading((), form.encoding)).chunks(list(ids)) if ids else None
     for chunk in source.chunks(list(kinds)):
         try:
-            log_proba, shares = _answer(
-                model, as_input(model, source.typed(chunk.table, kinds)), proba
-            )
+            rows = as_input(model, source.typed(chunk.table, kinds))
+            with _counted(unseen):
+                log_proba, shares = _answer(model, rows, proba)
         except DataError as error:
             raise error.further_on(chunk.record).in_file(chunk.file) from None
         columns = {} if copied is None else dict(_columns(next(copied).table))
@@ -149,7 +168,22 @@ def _of_sparse_rows(
 def _answer(model: Any, rows: Any, proba: bool) -> tuple[NDArray, NDArray]:
     """Return log-probabilities and, where they are wanted, probabilities, (m, k)."""
     log_proba = model.predict_log_proba(rows)
-    return log_proba, model.predict_proba(rows) if proba else log_proba[:, :0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnseenWarning)  # the same rows again
+        return log_proba, model.predict_proba(rows) if proba else log_proba[:, :0]
+
+
+@contextmanager
+def _counted(unseen: UnseenTally) -> Iterator[None]:
+    """Take in the warnings of values that the fit did not see, to be said once for all rows."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UnseenWarning)
+        yield
+    for one in caught:
+        if isinstance(one.message, UnseenWarning):
+            unseen.add(one.message)
+        else:
+            warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
 
 
 def _columns(table: pa.Table) -> Iterator[tuple[str, pa.ChunkedArray]]:

@@ -15,6 +15,7 @@ from backpass.data import document
 from backpass.data.cells import Kind
 from backpass.data.errors import DataError, Setting, declare, leave_out
 from backpass.data.moments import Moments, moments_of
+from backpass.data.unseen import EXAMPLES, Unseen
 from backpass.data.values import as_words, holds_text, number_values
 
 if TYPE_CHECKING:
@@ -277,8 +278,10 @@ def _share_scale(count: int, n_rows: int) -> float:
     return math.sqrt(share * (1.0 - share))
 
 
-def level_codes(cells: pa.ChunkedArray, column: Category) -> tuple[NDArray[np.int32], str | None]:
-    """Return each row's code, (n_rows,) int32, and an example of a value not seen at the fit.
+def level_codes(
+    cells: pa.ChunkedArray, column: Category
+) -> tuple[NDArray[np.int32], Unseen | None]:
+    """Return each row's code, (n_rows,) int32, and the values not seen at the fit, if any.
 
     Missing and unseen values get the code of the own category, or -1 where there is none.
     """
@@ -288,7 +291,10 @@ def level_codes(cells: pa.ChunkedArray, column: Category) -> tuple[NDArray[np.in
     words = as_words(cells)
     found = pc.index_in(words, value_set=pa.array(column.levels, words.type))
     unseen = pc.and_(pc.is_null(found), pc.is_valid(words))
-    first = pc.index(unseen, True).as_py()
-    example = words[first].as_py() if first >= 0 else None
+    n_unseen = pc.sum(unseen).as_py() or 0
+    strangers = None
+    if n_unseen:
+        different = pc.unique(words.filter(unseen)).slice(0, EXAMPLES).to_pylist()
+        strangers = Unseen(n_unseen, tuple(different))
     fallback = len(column.levels) if column.own_category else -1
-    return np.asarray(pc.fill_null(found, fallback), dtype=np.int32), example
+    return np.asarray(pc.fill_null(found, fallback), dtype=np.int32), strangers
