@@ -51,9 +51,10 @@ class LogisticRegression(Statistics, Predictions):
     tol : the fit stops when the certified gap is at most tol · null_objective_.
     max_iter : most steps of the solver.
     solver : "auto", "newton" and, for l1_ratio > 0, "prox-newton" (a curvature matrix is formed),
-        "lbfgs" or "newton-cg" (none is). "auto" takes the Newton methods up to 2000 unknowns, but
-        not where, at finite C, forming the matrix costs as much as some fifty reads of the data;
-        else L-BFGS, and for l1_ratio > 0 accelerated proximal gradient steps.
+        "lbfgs" or "newton-cg" (none is). "auto" takes the Newton methods up to 2000 unknowns, and
+        beyond where one large category borders a small matrix, but not where, at finite C, forming
+        it costs as much as some fifty reads of the data; else L-BFGS, and for l1_ratio > 0
+        accelerated proximal gradient steps.
     warm_start : start from the last fit's coefficients.
     n_jobs : threads; -1 for all cores this process may use, None for joblib's context.
     random_state : ignored, the solvers are deterministic.
