@@ -12,15 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax, xlogy
 
 from backpass.bordered import Bordered, BorderedFactor
-from backpass.data.mixed import Border, MixedBlock, MixedRows
+from backpass.curvature import (
+    DOUBLE,
+    MATRIX_UP_TO,
+    AsMatrix,
+    chosen_form,
+    class_order,
+    class_pairs,
+)
 from backpass.data.rows import Block, Rows, View
 from backpass.factor import Factor
 from backpass.kernels.head import logistic_head, softmax_head
@@ -33,13 +39,11 @@ from backpass.watch import Moment, listener, tell
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 GRAM_UP_TO = 2000  # columns
-MATRIX_UP_TO = 2000  # unknowns
-BORDERED_BYTES = 48 * 2**20  # of one curvature that is bordered: up to ten are held at once
 # The multiplications of a pass, a curvature counted as so many gradients: below it, some 0.8 ms,
 # handing parts to a second thread costs more than it brings.
 SHARED_FROM = 1.5e6
 NO_WEIGHT = np.empty(0)
-DOUBLE, SINGLE = np.dtype(np.float64), np.dtype(np.float32)
+SINGLE = np.dtype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class LinearObjective:
         self.rows_evaluated = 0
         self.history: list[tuple[float, float, int]] = []  # (passes, value, stride) of evaluations
         self._collinear: Matrix | None = None
-        self.border = self._border()
+        self.form = chosen_form(rows, view, n_outputs)
 
     @property
     def passes(self) -> float:
@@ -107,7 +111,8 @@ class LinearObjective:
             sums = (np.array(cost), block.pull(delta), delta.sum(axis=0))
             if not curvature:
                 return sums
-            made, longest[index] = self._curvature_part(block, bend, self._weight(places))
+            weights = bend if self.n_outputs == 1 else class_pairs(bend, self._weight(places))
+            made, longest[index] = self.form.part(block, weights)
             return (*sums, *made)
 
         n_rows = self.rows.count(stride)
@@ -124,7 +129,7 @@ class LinearObjective:
             return Evaluation(u, value, gradient, stride=stride)
         for sums in made:
             sums *= share
-        full = self._whole_curvature(made, ridge)
+        full = self.form.whole(made, ridge)
         return Evaluation(u, value, gradient, full, float(longest.max()), stride)
 
     def hessian_product(self, u: Vector, v: Vector) -> Vector:
@@ -202,24 +207,12 @@ class LinearObjective:
     @property
     def fits_curvature(self) -> bool:
         """Tell whether a curvature can be formed, as a matrix or bordered by one category."""
-        return self.fits_matrix or self.border is not None
-
-    def _border(self) -> Border | None:
-        """Return the category that borders the curvature: where without it the matrix is too wide.
-
-        D, B and E of `Bordered` have to fit.
-        """
-        border = self.rows.largest if isinstance(self.rows, MixedRows) else None
-        if self.fits_matrix or border is None:
-            return None
-        k, others = self.n_outputs, self.view.width - border.n_levels
-        size = border.n_levels * k * k * (1 + others) + (k * others) ** 2
-        return border if 8 * size <= BORDERED_BYTES else None
+        return self.fits_matrix or not isinstance(self.form, AsMatrix)
 
     @property
     def curvature_is_dear(self) -> bool:
         """Tell whether forming it takes as long as some fifty passes without it."""
-        if self.border is not None:
+        if not isinstance(self.form, AsMatrix):
             return False
         wide = self.view.width
         few = self.rows.n_rows < 160 * wide
@@ -314,7 +307,7 @@ class LinearObjective:
         For a sigmoid it is max_i x̃_iᵀ H⁻¹ x̃_i. For a softmax twice max_i ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i,
         since a spread max_a - max_b is at most √2 times a length.
         """
-        forms = self._row_forms(factor)
+        forms = self.form.row_forms(factor)
         cuts = self.rows.cuts(stride)
         largest = np.zeros(len(cuts))
 
@@ -326,16 +319,6 @@ class LinearObjective:
             pass
         self.rows_evaluated += n_rows
         return float(largest.max(initial=0.0)) * (1.0 if self.n_outputs == 1 else 2.0)
-
-    def _row_forms(self, factor: Factor | BorderedFactor) -> Callable[[Any], Vector]:
-        """Return block -> ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i of its rows."""
-        if isinstance(factor, BorderedFactor):
-            assert self.border is not None
-            return partial(bordered_forms, factor, self.view, self.border)
-        k, wide, order = self.n_outputs, self.view.width, self.order()
-        by_class = factor.inverse()[np.ix_(order, order)].reshape(k, wide, k, wide)
-        middle = np.einsum("aiaj->ij", by_class)
-        return lambda block: block.forms(self.view, middle)
 
     def class_weights(self) -> Vector:
         """Return the weight of each class, (n_classes,); two classes for a sigmoid."""
@@ -473,85 +456,11 @@ class LinearObjective:
             cost = softmax_head(z, y, w, delta, bend)
         return cost, delta, bend
 
-    def _curvature_part(
-        self, block: Block, bend: Matrix, w: Vector
-    ) -> tuple[tuple[NDArray, ...], float]:
-        """Return the sums over a block that a curvature is made of, and max ‖x̃_i‖²."""
-        if self.border is not None:
-            assert isinstance(block, MixedBlock)
-            weights = bend if self.n_outputs == 1 else class_pairs(bend, w)
-            *made, longest = block.bordered_grams(self.view, weights, self.border)
-            return tuple(made), longest
-        if self.n_outputs == 1:
-            matrix, longest = block.gram(self.view, np.sqrt(bend[:, 0]), DOUBLE)
-        else:
-            matrix, longest = block.grams(self.view, class_pairs(bend, w))
-        return (matrix,), longest
-
-    def _whole_curvature(self, made: list[NDArray], ridge: Vector) -> Matrix | Bordered:
-        """Lay sums over blocks out as u is: weights, class by class, then biases; add the ridge."""
-        k = self.n_outputs
-        if self.border is not None:
-            levels, rest = self._border_places(self.border)
-            parts = (made[0], made[1], made[2])
-            return Bordered.of_pairs(parts, levels, rest, pair_table(k)).plus_diagonal(ridge)
-        full = made[0] if k == 1 else np.take(made[0], self._places)
-        full[np.diag_indices_from(full)] += ridge
-        return full
-
-    @cached_property
-    def _places(self) -> NDArray[np.intp]:
-        """Say where in the sums by pairs of classes each entry of a curvature stands."""
-        k, wide = self.n_outputs, self.view.width
-        sums = np.arange(k * (k + 1) // 2 * wide**2).reshape(-1, wide, wide)
-        by_class = sums[pair_table(k)].transpose(0, 2, 1, 3)
-        return self._ordered(by_class.reshape(k * wide, k * wide))
-
-    def _border_places(self, border: Border) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Return where in u the border's unknowns stand, (L, k), and all others, class by class."""
-        by_class = self.order().reshape(self.n_outputs, self.view.width)
-        levels = np.ascontiguousarray(by_class[:, border.first : border.stop].T)
-        return levels, by_class[:, border.rest(self.view.width)].reshape(-1)
-
     def order(self) -> NDArray[np.intp]:
         """Return where (class a, column j of x̃) stands in u, class by class."""
-        k, d = self.n_outputs, self.rows.n_columns
-        weight = np.arange(k * d).reshape(k, d)
-        if not self.view.ones:
-            return weight.reshape(-1)
-        return np.hstack([weight, k * d + np.arange(k)[:, None]]).reshape(-1)
+        return class_order(self.view, self.n_outputs)
 
     def _ordered(self, matrix: NDArray) -> NDArray:
         """Bring rows and columns from class by class into the order of u."""
         back = np.argsort(self.order())
         return matrix[np.ix_(back, back)]
-
-
-def class_pairs(proba: Matrix, weight: Vector) -> Matrix:
-    """Return w (diag(π) - π πᵀ)_ab of every row, (m, k (k + 1) / 2), for the pairs a <= b."""
-    a, b = np.triu_indices(proba.shape[1])
-    pairs = -proba[:, a] * proba[:, b]
-    pairs[:, a == b] += proba
-    if weight.size:
-        pairs *= weight[:, None]
-    return pairs
-
-
-def pair_table(k: int) -> NDArray[np.intp]:
-    """Return the place of a pair of classes among those a <= b, (k, k)."""
-    table = np.empty((k, k), dtype=np.intp)
-    upper = np.triu_indices(k)
-    table[upper] = np.arange(len(upper[0]))
-    table.T[upper] = table[upper]
-    return table
-
-
-def bordered_forms(factor: BorderedFactor, view: View, border: Border, block: MixedBlock) -> Vector:
-    """Return ∑_a x̃_iᵀ (H⁻¹)_aa x̃_i of a block's rows, (m,), for a bordered H."""
-    entries, rest = block.split(border)
-    level, size = np.full(len(block), -1), np.zeros(len(block))
-    there = np.diff(entries.indptr) > 0
-    level[there] = entries.indices
-    size[there] = entries.data / view.scale[border.first + entries.indices]
-    others, _ = rest.standardised(border.without(view), np.ones(len(block)), DOUBLE)
-    return factor.forms(level, size, others)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import backpass as bp
-from backpass import linear_objective
+from backpass import curvature, linear_objective
 from backpass.bordered import Bordered
 from backpass.data.mixed import MixedTable
 from backpass.encoding import Encoding
@@ -53,6 +53,12 @@ def assert_same_optimum(coded, written):
     assert apart <= coded.gap_ + written.gap_ + 1e-12 * written.objective_
 
 
+def few_unknowns(patch, up_to):
+    """Let a matrix be formed for so many unknowns only."""
+    for module in (curvature, linear_objective):
+        patch.setattr(module, "MATRIX_UP_TO", up_to)
+
+
 CASES = st.fixed_dictionaries(
     {
         "seed": st.integers(0, 2**32 - 1),
@@ -65,7 +71,7 @@ CASES = st.fixed_dictionaries(
         "standardize": st.booleans(),
         "weighted": st.booleans(),
         "up_to": st.sampled_from([2000, 2]),  # unknowns of a matrix; 2: bordered, or none
-        "bordered": st.sampled_from([linear_objective.BORDERED_BYTES, 0]),
+        "bordered": st.sampled_from([curvature.BORDERED_BYTES, 0]),
     }
 )
 
@@ -81,8 +87,8 @@ def test_the_optimum_is_that_of_columns_of_0_and_1(case):
     up_to, bordered = case.pop("up_to"), case.pop("bordered")
     with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # proximal steps may need more than max_iter
-        patch.setattr(linear_objective, "MATRIX_UP_TO", up_to)
-        patch.setattr(linear_objective, "BORDERED_BYTES", bordered)
+        few_unknowns(patch, up_to)
+        patch.setattr(curvature, "BORDERED_BYTES", bordered)
         coded, written = both_fits(frame, y, weight, tol=1e-9, **case)
     assert_same_optimum(coded, written)
     assert coded.gap_ >= 0.0
@@ -130,7 +136,7 @@ def test_estimates_and_errors_at_maximum_likelihood(n_classes):
 def test_maximum_likelihood_with_a_bordered_curvature(monkeypatch, n_classes):
     frame, y = mixed_frame(np.random.default_rng(3), 2000, (6, 3), n_classes=n_classes)
     whole = bp.LogisticRegression(C=np.inf).fit(frame, y)
-    monkeypatch.setattr(linear_objective, "MATRIX_UP_TO", 2)
+    few_unknowns(monkeypatch, 2)
     bordered = bp.LogisticRegression(C=np.inf).fit(frame, y)
     assert bordered.converged_ and bordered.passes_ < 20
     np.testing.assert_allclose(bordered.coef_, whole.coef_, rtol=1e-5, atol=1e-7)
@@ -152,9 +158,9 @@ def test_a_bordered_curvature_is_the_matrix_in_another_form(monkeypatch, n_class
     frame, y = mixed_frame(np.random.default_rng(5), 500, (7, 3), 0.1, n_classes)
     model = bp.LogisticRegression(C=C)
     whole = problem_of(model, frame, y)
-    monkeypatch.setattr(linear_objective, "MATRIX_UP_TO", 2)
+    few_unknowns(monkeypatch, 2)
     bordered = problem_of(model, frame, y)
-    assert bordered.border is not None and bordered.border.n_levels == 8  # and the missing ones
+    assert bordered.form.border.n_levels == 8  # and the missing ones
     u, v = np.random.default_rng(6).normal(size=(2, whole.n_parameters))
     for stride in (1, 4):
         one, other = (o.evaluate(u, stride, curvature=True) for o in (whole, bordered))
@@ -173,7 +179,7 @@ def test_a_bordered_curvature_is_the_matrix_in_another_form(monkeypatch, n_class
 def test_the_same_bits_for_any_number_of_threads(monkeypatch):
     frame, y = mixed_frame(np.random.default_rng(7), 150_000, (40, 3))
     for up_to in (2000, 2):
-        monkeypatch.setattr(linear_objective, "MATRIX_UP_TO", up_to)
+        few_unknowns(monkeypatch, up_to)
         one, two = (bp.LogisticRegression(n_jobs=n).fit(frame, y) for n in (1, 2))
         np.testing.assert_array_equal(one.coef_, two.coef_)
         assert (one.gap_, one.passes_) == (two.gap_, two.passes_)

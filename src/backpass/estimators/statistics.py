@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from backpass.curvature import MATRIX_UP_TO
 from backpass.data.table import as_table, is_table
 from backpass.estimators.beside import Beside
 from backpass.estimators.datasets import is_dataset, read_dataset
@@ -32,7 +33,6 @@ from backpass.inference.optimum import Optimum, examine, examine_firth
 from backpass.inference.penalised import Penalised
 from backpass.inference.separation import SeparationWarning
 from backpass.inference.table import notes
-from backpass.linear_objective import MATRIX_UP_TO
 from backpass.runner import reproducible
 
 if TYPE_CHECKING:
