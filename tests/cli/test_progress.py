@@ -113,6 +113,15 @@ def test_ctrl_c_leaves_nothing_in_any_phase_of_a_fit(big, tmp_path, phase):
     assert (tmp_path / "stdout").read_bytes() == b""
 
 
+def test_a_request_to_end_leaves_nothing_either(big, tmp_path):
+    arguments, shown = PHASES["epochs"]
+    fit = Terminal(["fit", big, *arguments, "--out", tmp_path / "m.safetensors"], tmp_path)
+    assert fit.read_until(shown), fit.shown[-500:]
+    fit.process.send_signal(signal.SIGTERM)
+    assert fit.end() == (143, [])
+    assert "error" not in fit.shown
+
+
 def test_ctrl_c_while_predicting_leaves_nothing(tmp_path, tmp_path_factory):
     folder = tmp_path_factory.mktemp("model")
     X = np.random.default_rng(0).normal(size=(400, 30))
