@@ -7,13 +7,17 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import sparse
 from tests.strategies import random_csr
 
@@ -21,6 +25,7 @@ import backpass as bp
 from backpass import streaming
 from backpass.data.errors import DataError
 from backpass.data.split import stratified_split
+from backpass.data.store import OpenFile
 
 
 def mixed_table(n_rows=3000, seed=0):
@@ -102,6 +107,45 @@ def test_so_it_has_with_every_option(tmp_path, options):
         table.drop_columns(["label"]), table["label"].to_pylist()
     )
     same_fit(bp.LogisticRegression(**options).fit(data), whole)
+
+
+@given(
+    n_rows=st.integers(40, 400),
+    seed=st.integers(0, 99),
+    piece=st.integers(50, 3000),
+    batch=st.integers(1, 300),
+    missing=st.sampled_from(["indicator", "drop"]),
+)
+@settings(max_examples=15, deadline=None)
+def test_formats_chunks_and_threads_leave_no_bit_different(n_rows, seed, piece, batch, missing):
+    table = mixed_table(n_rows, seed)
+    options = {"missing": missing, "C": 0.3}
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("backpass.data.bytestream.PIECE", piece)
+        patch.setattr("backpass.data.parquet._BATCH", batch)
+        # Blocks of 64 rows, so that there are several to be added up.
+        patch.setattr("backpass.data.mixed.BLOCK_BYTES", 1)
+        expected = bp.LogisticRegression(n_jobs=1, **options).fit(
+            table.drop_columns(["label"]), table["label"].to_pylist()
+        )
+        for name in ("t.csv", "t.parquet"):
+            path = written(table, Path(folder) / name)
+            for n_jobs in (1, 2):
+                with bp.open_dataset(path, target="label") as data:
+                    same_fit(bp.LogisticRegression(n_jobs=n_jobs, **options).fit(data), expected)
+
+
+def test_temporary_files_have_no_name_where_the_system_cannot_make_such_either(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    opened = [OpenFile(None)]
+    monkeypatch.delattr(os, "O_TMPFILE")
+    opened.append(OpenFile(None))
+    for file in opened:
+        file.write(b"abc", 0)
+        assert os.pread(file.handle, 3, 0) == b"abc"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_three_classes_and_whole_number_labels(tmp_path):
