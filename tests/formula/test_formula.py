@@ -255,7 +255,7 @@ def test_what_contradicts_a_formula_is_refused():
         fit(reference={"age": "hi"})
     assert fit(reference={"dose": "hi"}).coef_names_.tolist() == ["doselo"]
     assert fit(formula="~ dose", y=TABLE["y"]).coef_names_.tolist() == ["dosehi"]
-    with pytest.raises(ValueError, match="column 'dose': holds 'mid', which the fit did not see"):
+    with pytest.raises(ValueError, match="'dose': holds 'mid' in 60 rows, which the fit did not"):
         fit().predict(TABLE.assign(dose="mid"))
     fit(C=1.0, standardize=True, reference={"dose": "hi"})  # contrasts mean something here
 

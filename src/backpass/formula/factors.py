@@ -81,7 +81,8 @@ class Levels:
         codes, unseen = level_codes(table[name], category)
         if unseen is not None:
             raise DataError(
-                f"holds '{unseen}', which the fit did not see; it knows {listed(self.levels)}.",
+                f"holds {listed(unseen.examples)} in {unseen.rows:,} rows, which the fit did not "
+                f"see; it knows {listed(self.levels)}.",
                 column=name,
                 remedies=["leave such rows out", "fit again with them"],
             )
