@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from backpass.data import document
 from backpass.data.columns import (
@@ -30,10 +31,13 @@ from backpass.data.columns import (
     level_codes,
 )
 from backpass.data.errors import DataError, Setting, listed
-from backpass.data.mixed import Border, MixedColumns, MixedTable
+from backpass.data.mixed import Border, MixedColumns, MixedRows, MixedTable
 from backpass.data.table import as_table, is_table
+from backpass.data.text_column import Text, TextRows
 from backpass.data.unseen import Unseen, UnseenWarning
 from backpass.data.values import is_missing, number_values, refuse_unusable
+from backpass.data.word_rows import WordTable, beside
+from backpass.data.words import count_words, missing_texts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -60,7 +64,8 @@ class Codes:
 class Encoding:
     """How a table's columns become the columns of a model; made by `Encoding.learn`.
 
-    columns: Number and Category, in the table's order, which is the order of coefficients too.
+    columns: Number and Category, in the table's order, which is the order of coefficients too;
+    after them each Text, which has thousands.
     missing: "indicator" (the mean, or an own category; beside it a column that says where values
     were missing, if any were at the fit), "drop" or "raise".
     dropped: (name, why) of columns that carry no information. n_rows: rows learned from.
@@ -157,7 +162,7 @@ class Encoding:
 
     @property
     def kinds(self) -> dict[str, Any]:
-        """Say "number", "boolean" or "text" for each column: how a file's cells are to be read."""
+        """Say how a file's cells of each column are to be read: "number", "text", ..."""
         return {column.name: column.kind for column in self.columns}
 
     @property
@@ -198,7 +203,11 @@ class Encoding:
 
     def complete_rows(self, table: Any) -> NDArray[np.bool_]:
         """Mark the rows, (n_rows,), that have a value in every column that the model uses."""
-        return np.asarray(_complete(self._matched(as_table(table))))
+        table = self._matched(as_table(table))
+        complete = np.ones(table.num_rows, dtype=bool)
+        for column in self.columns:
+            complete &= ~_is_missing(table[column.name], column)
+        return complete
 
     def usable_rows(self, table: Any) -> NDArray[np.bool_]:
         """Mark the rows, (n_rows,), that `transform` takes: for some policies the complete ones.
@@ -213,11 +222,11 @@ class Encoding:
             if isinstance(column, Category):
                 usable &= level_codes(table[column.name], column)[0] >= 0
             else:
-                usable &= ~is_missing(table[column.name])
+                usable &= ~_is_missing(table[column.name], column)
         return usable
 
     def codes(self, table: Any) -> Codes:
-        """Encode a table, columns matched by name in any order; further columns are ignored.
+        """Encode a table but for its free text; columns are matched by name in any order.
 
         Raises DataError where a column is absent or of another kind than at the fit, for infinite
         numbers (with the record), and where the policy for missing values does not allow them.
@@ -230,7 +239,9 @@ class Encoding:
         categories: list[NDArray[np.int32]] = []
         for column in self.columns:
             cells = table[column.name]
-            if isinstance(column, Category):
+            if isinstance(column, Text):
+                lost = int(_is_missing(cells, column).sum())
+            elif isinstance(column, Category):
                 code, strangers = level_codes(cells, column)
                 categories.append(code)
                 lost = int(np.count_nonzero(code < 0))
@@ -251,20 +262,26 @@ class Encoding:
             _side_by_side(categories, table.num_rows, np.int32),
         )
 
-    def transform(self, table: Any) -> NDArray[np.float64]:
+    def transform(self, table: Any) -> NDArray[np.float64] | sparse.csr_array:
         """Encode a table as one array, (n_rows, n_coefs) float64, categories as columns of 0 and 1.
+
+        It is a CSR array where there are columns of free text; a word that the fit did not see
+        counts for nothing.
 
         A missing or unseen value of a category without an own category for it is 0 in all of the
         category's columns; under a penalty their coefficients sum to zero, so that is the middle.
         """
         codes = self.codes(table)
-        out = np.empty((len(codes.numbers), len(self.coef_names)))
+        out = np.empty((len(codes.numbers), self.mixed_columns.n_columns))
         self.expand(codes, out)
-        return out
+        return beside(sparse.csr_array(out), self._words(table)) if self.texts else out
 
-    def rows(self, table: Any) -> NDArray[np.float64] | MixedTable:
+    def rows(self, table: Any) -> NDArray[np.float64] | MixedRows:
         """Encode a table as rows for a fit: categories stay codes; numbers alone are one array."""
         codes = self.codes(table)
+        if self.texts:
+            plain = MixedTable(codes.numbers, codes.categories, self.mixed_columns)
+            return WordTable(plain, self._words(table))
         if not codes.categories.shape[1]:
             return codes.numbers
         return MixedTable(codes.numbers, codes.categories, self.mixed_columns)
@@ -279,10 +296,12 @@ class Encoding:
 
     @cached_property
     def mixed_columns(self) -> MixedColumns:
-        """Say which encoded columns are numbers, and which belong to which category."""
+        """Say which encoded columns, words aside, are numbers, and which are of what category."""
         place, numbers = 0, list[int]()
         borders, of_code = list[Border](), list[NDArray[np.int32]]()
         for column in self.columns:
+            if isinstance(column, Text):
+                break  # columns of words are beside these
             stop = place + len(column.coef_names)
             if isinstance(column, Category):
                 # One entry longer than the codes: the last, reached by code -1, leads nowhere too.
@@ -295,6 +314,20 @@ class Encoding:
             place = stop
         at = np.array(numbers, dtype=np.intp)
         return MixedColumns(place, at, tuple(borders), tuple(of_code))
+
+    @cached_property
+    def texts(self) -> tuple[Text, ...]:
+        """List the columns of free text."""
+        return tuple(column for column in self.columns if isinstance(column, Text))
+
+    @cached_property
+    def text_rows(self) -> TextRows:
+        """Return what turns counts of words into tf-idf, for these columns in this order."""
+        return TextRows(self.texts)
+
+    def _words(self, table: Any) -> sparse.csr_array:
+        cells = self._matched(as_table(table)).select([text.name for text in self.texts])
+        return self.text_rows.encoded(count_words(cells.columns, [None] * len(self.texts)))
 
     def to_json(self) -> str:
         """Write the encoding as JSON; `from_json` gives an equal one."""
@@ -331,9 +364,12 @@ class Encoding:
         if not names or len(set(names)) != len(names):
             raise document.DocumentError(f"{where}.columns needs one or more, each name once.")
         # Shares of rows are taken of them.
-        counted = (c.n_missing + sum(getattr(c, "counts", ())) for c in got["columns"])
+        counted = (c.n_missing + _counted(c) for c in got["columns"])
         if got["n_rows"] < 1 or max(counted) > got["n_rows"]:
             raise document.DocumentError(f"{where}.n_rows is less than what columns counted.")
+        kinds = [isinstance(column, Text) for column in got["columns"]]
+        if kinds != sorted(kinds):
+            raise document.DocumentError(f"{where}.columns: those of free text come last.")
         if any(len(pair) != 2 for pair in got["dropped"]):
             raise document.DocumentError(f"{where}.dropped holds pairs of name and reason.")
         return cls(
@@ -353,7 +389,9 @@ class Encoding:
         if self.missing != "indicator":
             return False
         # Where there is a baseline, zeros in all of a category's columns mean that.
-        return isinstance(column, Number) or column.own_category or column.baseline is None
+        if not isinstance(column, Category):
+            return True
+        return column.own_category or column.baseline is None
 
     def number_columns(
         self, column: Number, value: NDArray[np.float64], gone: NDArray[np.bool_]
@@ -439,8 +477,9 @@ def _learn_columns(
         names = [name for name in names if name not in useless]
         gaps = missing == "drop" and not complete and table.missing_counts(names)
         if not useless and not gaps:
-            columns = tuple(column for column in learned.values() if not isinstance(column, str))
-            return columns, tuple(dropped), n_rows
+            columns = [column for column in learned.values() if not isinstance(column, str)]
+            columns.sort(key=lambda column: isinstance(column, Text))
+            return tuple(columns), tuple(dropped), n_rows
         complete = missing == "drop"
 
 
@@ -454,6 +493,17 @@ def _side_by_side(columns: list, n_rows: int, dtype: Any) -> NDArray:
     for place, column in enumerate(columns):
         out[:, place] = column
     return out
+
+
+def _counted(column: Column) -> int:
+    """Return how many present values a column says that it counted."""
+    if isinstance(column, Text):
+        return column.n_documents
+    return sum(column.counts) if isinstance(column, Category) else 0
+
+
+def _is_missing(cells: pa.ChunkedArray, column: Column) -> NDArray[np.bool_]:
+    return missing_texts(cells) if isinstance(column, Text) else is_missing(cells)
 
 
 def _missing_counts(table: pa.Table) -> dict[str, int]:

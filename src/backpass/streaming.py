@@ -15,17 +15,28 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from backpass.data.columns import Category, Column, Number, category_from, number_from
+from backpass.data.errors import DataError
 from backpass.data.labels import label_values
 from backpass.data.mixed import MixedRows
 from backpass.data.moments import GRID, Moments
 from backpass.data.rows import DenseBlock, DenseRows, Rows
 from backpass.data.split import StratifiedDraw
 from backpass.data.store import ArrayWriter, StoredArray
-from backpass.data.stored import StoredTable, read_rows
+from backpass.data.stored import (
+    WORDS,
+    StoredColumn,
+    StoredTable,
+    StoredText,
+    read_rows,
+    text_entries,
+)
+from backpass.data.stored_entries import EntriesWriter
 from backpass.data.stored_sparse import SparseCopy, StoredSparse
+from backpass.data.text_column import Text, text_from
 from backpass.data.unseen import EXAMPLES, Unseen
 from backpass.encoding import Codes, Encoding
 from backpass.scratch import scratch
+from backpass.streaming_text import StoredWords, measured_texts, text_counts, without_text
 
 Stored = TypeVar("Stored", bound=StoredTable | StoredSparse)
 
@@ -83,11 +94,11 @@ def classes_of(table: StoredTable) -> tuple[NDArray, NDArray[np.int64]]:
 def unseen_values(table: StoredTable, encoding: Encoding) -> dict[str, Unseen]:
     """Count the rows of each column whose values an encoding did not see: at most one reading."""
     strange: dict[str, NDArray[np.bool_]] = {}
-    stored = {column.name: column for column in table.columns}
+    stored = {c.name: c.levels for c in table.columns if isinstance(c, StoredColumn)}
     for column in encoding.columns:
         if isinstance(column, Category):
             known = {*column.levels}
-            marks = np.array([level not in known for level in stored[column.name].levels], bool)
+            marks = np.array([level not in known for level in stored.get(column.name, ())], bool)
             if marks.any():
                 strange[column.name] = marks
     counts = {name: np.zeros(len(marks), np.int64) for name, marks in strange.items()}
@@ -99,7 +110,7 @@ def unseen_values(table: StoredTable, encoding: Encoding) -> dict[str, Unseen]:
     found = {}
     for name, count in counts.items():
         there = np.flatnonzero(strange[name] & (count > 0))
-        examples = tuple(stored[name].levels[code] for code in there[:EXAMPLES])
+        examples = tuple(stored[name][code] for code in there[:EXAMPLES])
         if len(there):
             found[name] = Unseen(int(count[there].sum()), examples)
     return found
@@ -161,6 +172,11 @@ class StoredLearner:
                     column.name, known, table.n_rows, indicator, boolean
                 )
                 continue
+            if isinstance(column, StoredText):
+                learned[column.name] = text_from(
+                    column.name, column.called, known, table.n_rows, indicator
+                )
+                continue
             counts = {
                 level: int(count)
                 for level, count in zip(column.levels, known[1:], strict=True)
@@ -170,7 +186,7 @@ class StoredLearner:
             learned[column.name] = category_from(
                 column.name, counts, table.n_rows, indicator, column.declared, own
             )
-        return learned, table.n_rows
+        return learned | measured_texts(table, learned), table.n_rows
 
     def missing_counts(self, names: list[str]) -> dict[str, int]:
         """Count the missing values of those of these columns that have any."""
@@ -189,20 +205,21 @@ class StoredLearner:
 
 def survey(table: StoredTable) -> dict[str, Moments | NDArray[np.int64]]:
     """Take every column's moments, or count its levels (missing first): one reading."""
-    found: dict[str, Moments | NDArray[np.int64]] = {
-        c.name: np.zeros(len(c.levels) + 1, np.int64) if c.kind == "text" else Moments()
-        for c in table.columns
-    }
+    found: dict[str, Moments | NDArray[np.int64]] = {}
+    plain = [column for column in table.columns if isinstance(column, StoredColumn)]
+    for column in plain:
+        levels = np.zeros(len(column.levels) + 1, np.int64)
+        found[column.name] = levels if column.kind == "text" else Moments()
     for start in range(0, table.n_rows, GRID):
         numbers, codes = pieces(table, slice(start, min(start + GRID, table.n_rows)))
-        for column in table.columns:
+        for column in plain:
             known, place = found[column.name], table.place(column.name)
             if isinstance(known, Moments):
                 values = np.ascontiguousarray(numbers[:, place])
                 known.add(values[~np.isnan(values)])
             else:
                 known += np.bincount(codes[:, place] + 1, minlength=len(known))
-    return found
+    return found | text_counts(table)
 
 
 def pieces(table: StoredTable, rows: slice) -> tuple[NDArray[np.float64], NDArray[np.int32]]:
@@ -218,7 +235,9 @@ def pieces(table: StoredTable, rows: slice) -> tuple[NDArray[np.float64], NDArra
 def complete_rows(table: StoredTable, names: list[str]) -> StoredTable:
     """Copy the rows that have a value in every one of these columns to a temporary store."""
     named = [column for column in table.columns if column.name in names]
-    numbers_of = [table.place(column.name) for column in named if column.kind != "text"]
+    numbers_of = [
+        table.place(column.name) for column in named if column.kind in ("number", "boolean")
+    ]
     codes_of = [table.place(column.name) for column in named if column.kind == "text"]
     kept = _Copy(table)
     for start in range(0, table.n_rows, GRID):
@@ -227,6 +246,7 @@ def complete_rows(table: StoredTable, names: list[str]) -> StoredTable:
         whole = np.ones(len(numbers), dtype=bool)
         whole &= ~np.isnan(numbers[:, numbers_of]).any(axis=1)
         whole &= (codes[:, codes_of] >= 0).all(axis=1)
+        whole &= ~without_text(table, rows, names)
         kept.append(rows, whole)
     return kept.finish()
 
@@ -264,18 +284,24 @@ class _Copy:
         self.table = table
         self.writers = {
             name: ArrayWriter(None, name, array.dtype, array.width)
-            for name, array in table.arrays().items()
+            for name, array in table.by_row().items()
         }
+        self.words = EntriesWriter(None, WORDS, np.int32)
 
     def append(self, rows: slice, wanted: NDArray[np.bool_]) -> None:
         """Copy those of these rows that are wanted."""
-        for name, array in self.table.arrays().items():
+        for name, array in self.table.by_row().items():
             if array.n_rows:
                 self.writers[name].append(array.read(rows)[wanted])
+        if self.table.words is not None:
+            for places, entries in self.table.words.pieces(rows.start, rows.stop):
+                kept = entries.take(wanted[places.start - rows.start : places.stop - rows.start])
+                self.words.append(np.diff(kept.ends), kept.places, kept.values)
 
     def finish(self) -> StoredTable:
         """Return the store."""
         made: dict[str, Any] = {name: writer.finish() for name, writer in self.writers.items()}
+        made["words"] = text_entries(self.words.finish(), len(self.table.texts))
         return replace(self.table, folder=None, **made)
 
 
@@ -304,7 +330,9 @@ class StoredEncoded:
         for column, place in zip(self.encoding.columns, self._places, strict=True):
             if self.encoding.takes_missing(column):
                 continue
-            if isinstance(column, Category):
+            if isinstance(column, Text):
+                usable &= ~without_text(self.table, places, [column.name])
+            elif isinstance(column, Category):
                 usable &= self._codes[column.name][stored[:, place]] >= 0
             else:
                 usable &= ~np.isnan(numbers[:, place])
@@ -318,17 +346,28 @@ class StoredEncoded:
         for column, place in zip(self.encoding.columns, self._places, strict=True):
             if isinstance(column, Category):
                 categories.append(self._codes[column.name][stored[:, place]])
-            else:
+            elif isinstance(column, Number):
                 value = numbers[:, place]
                 columns += self.encoding.number_columns(column, value, np.isnan(value))
         return Codes(_matrix(columns, len(numbers), float), _matrix(categories, len(numbers), int))
 
     def rows(self) -> Rows:
         """Return the rows as a fit takes them: categories stay codes; numbers alone are dense."""
+        if self.encoding.texts:
+            return StoredWords(self.table, self.encoding, StoredMixed(self))
         return StoredMixed(self) if self._codes else StoredNumbers(self)
 
     def written_out(self, places: slice = slice(None)) -> NDArray[np.float64]:
-        """Return rows as one array, for a fit that needs them in any order."""
+        """Return rows as one array, for a fit that needs them in any order.
+
+        Raises DataError where there is free text, whose words are too many columns for that.
+        """
+        if self.encoding.texts:
+            raise DataError(
+                "is free text; a network's rows are written out, and words are tens of thousands "
+                "of columns. Fit a logistic regression, without hidden layers.",
+                column=self.encoding.texts[0].name,
+            )
         start, stop, _ = places.indices(self.table.n_rows)
         out = np.empty((stop - start, len(self.encoding.coef_names)))
         for first in range(start, stop, GRID):
@@ -372,7 +411,13 @@ class StoredMixed(MixedRows):
 
 def _recoding(table: StoredTable, column: Category) -> NDArray[np.int32]:
     """Return the encoding's code of every stored code; the last entry, of -1, is for missing."""
-    levels = next(c.levels for c in table.columns if c.name == column.name)
+    stored = next(c for c in table.columns if c.name == column.name)
+    if not isinstance(stored, StoredColumn):
+        raise DataError(
+            "is free text in the store, but was a category at the fit; ingest the data again.",
+            column=column.name,
+        )
+    levels = stored.levels
     place = {level: code for code, level in enumerate(column.levels)}
     fallback = len(column.levels) if column.own_category else -1
     return np.array([*(place.get(level, fallback) for level in levels), fallback], dtype=np.int32)

@@ -729,3 +729,39 @@ def test_own_layers_are_named_with_what_to_do(run, write, tmp_path):
         )
         assert said.endswith("load it in Python: bp.load(path, layers={'Swish': ...}).")
     assert sorted(file.name for file in tmp_path.iterdir()) == ["own.safetensors", data.name]
+
+
+def test_free_text_from_fit_to_trace(run, tmp_path):
+    rows = ["red shoes", "blue shoes", "red, red hat", "a blue hat", "RED scarf", "blue scarf"] * 10
+    texts = [f"{text} no {place}" for place, text in enumerate(rows)]
+    labels = ["warm" if "red" in text.lower() else "cold" for text in texts]
+    data, model = tmp_path / "clothes.csv", tmp_path / "m.safetensors"
+    table = pa.table({"says": texts, "size": list(range(60)), "kind": labels})
+    pa.csv.write_csv(table, data)
+    fit = ("fit", data, "--target", "kind")
+    said = error_line(*run(*fit))
+    assert "column 'says': holds" in said and "read it as free text (--text says)" in said
+    page = tmp_path / "r.html"
+    status, out, err = run(*fit, "--text", "says", "--out", model, "--report", page, "--C", "10")
+    assert (status, err) == (0, "")
+    assert "says[red]" in out and "free text, " in page.read_text()
+    assert json.loads(run("evaluate", model, data, "--json")[1])["accuracy"] == 1.0
+    _, out, _ = run("predict", model, data)
+    assert out.split()[1:] == [f'"{label}"' for label in labels]
+    _, out, _ = run("show", model)
+    named = re.findall(r"(?m)^  (\(intercept\)|size|says\[\w+\])", out)
+    assert named[:2] == ["(intercept)", "size"] and set(named[2:4]) == {"says[red]", "says[blue]"}
+    trace = tmp_path / "t.html"
+    assert run("trace", model, data, "--row", "3", "--html", trace)[0] == 0
+    assert "says[hat]" in trace.read_text() and "says[scarf]" not in trace.read_text()
+    for extra, message in (
+        (("--hidden", "4"), "--text is for the model without --hidden layers"),
+        (("--categorical", "says"), "'says' is both in --text and --categorical"),
+        (("--drop", "says"), "'says' is both in --text and --drop"),
+    ):
+        assert message in error_line(*run(*fit, "--text", "says", *extra), expected=2)
+    bp.ingest(data, tmp_path / "kept.store", target="kind", text=["says"])
+    stored = ("fit", tmp_path / "kept.store", "--target", "kind")
+    assert json.loads(run(*stored, "--json", "--C", "10")[1])["test"]["accuracy"] == 1.0
+    said = error_line(*run(*stored, "--hidden", "4"))
+    assert said.startswith("kept.store, column 'says': is free text; a network's rows are")

@@ -119,6 +119,10 @@ def fit(
     categorical: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="Columns that are categories.")
     ] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option(metavar="A,B", help="Columns of free text, to be read word by word."),
+    ] = None,
     drop: Annotated[
         list[str] | None, typer.Option(metavar="A,B", help="Columns to leave out.")
     ] = None,

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from backpass.encoding import Encoding
+
 _MOST_CLASS_COLUMNS = 6
 
 
@@ -34,7 +36,10 @@ class Coefficient:
 
 
 def coefficients(model: Any) -> list[Coefficient]:
-    """List a LogisticRegression's coefficients, columns in order, classes within; no intercepts."""
+    """List a LogisticRegression's coefficients, columns in order, classes within; no intercepts.
+
+    Words of free text, which have no order of their own, come by what they weigh.
+    """
     scales = None if model.encoding_ is None else model.encoding_.scales
     classes = [str(label) for label in model.classes_.tolist()]
     of = classes[1:] if len(classes) == 2 else classes
@@ -45,9 +50,20 @@ def coefficients(model: Any) -> list[Coefficient]:
             float(model.coef_[k, j]),
             None if scales is None else float(model.coef_[k, j] * scales[j]),
         )
-        for j, name in enumerate(model.coef_names_)
+        for j, name in _columns(model)
         for k in range(len(of))
     ]
+
+
+def _columns(model: Any) -> list[tuple[int, str]]:
+    """List place and name of every column, in the order to show them in."""
+    named = list(enumerate(model.coef_names_))
+    encoding = model.encoding_
+    if not isinstance(encoding, Encoding) or not encoding.texts:
+        return named
+    weight = np.abs(model.coef_ * encoding.scales).max(axis=0)
+    n_plain = encoding.mixed_columns.n_columns
+    return named[:n_plain] + sorted(named[n_plain:], key=lambda one: -weight[one[0]])
 
 
 def most_influential(listed: list[Coefficient], count: int) -> list[Coefficient]:
@@ -73,10 +89,7 @@ def table_rows(model: Any) -> tuple[list[str], list[list[float | str | None]]]:
         return ["", "coefficient", "per std. dev."], rows
     if len(classes) <= _MOST_CLASS_COLUMNS:
         rows = [["(intercept)", *map(float, model.intercept_)]]
-        rows += [
-            [str(name), *map(float, column)]
-            for name, column in zip(model.coef_names_, np.transpose(model.coef_), strict=True)
-        ]
+        rows += [[str(name), *map(float, model.coef_[:, j])] for j, name in _columns(model)]
         return ["", *classes], rows
     rows = [
         [of, "(intercept)", float(b), None] for of, b in zip(classes, model.intercept_, strict=True)

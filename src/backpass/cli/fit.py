@@ -119,6 +119,7 @@ def _read(request: FitRequest, notes: list[str], silent: bool) -> tuple[Store, S
     common: dict[str, Any] = {
         "weight": request.weight,
         "categorical": request.categorical,
+        "text": request.text,
         "missing_values": request.missing_values,
     }
     with watching(f"reading {request.data.name}", silent) as meter:

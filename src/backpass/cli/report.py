@@ -14,6 +14,7 @@ from backpass.cli import account, words
 from backpass.cli.coefficients import coefficients as coefficients_of
 from backpass.data.columns import Category
 from backpass.data.dataset import Store
+from backpass.data.text_column import Text
 from backpass.report import Story, write_report
 
 
@@ -103,6 +104,11 @@ def _columns(encoding: Any) -> list[tuple[str, str]]:
             how += (
                 f"{missing}, a level of their own" if missing and column.own_category else missing
             )
+        elif isinstance(column, Text):
+            buckets = words.counted(len(column.words), "bucket")
+            how = f"free text, tf-idf of {buckets} of words{missing}"
+            if column.indicator:
+                how += ", without words and marked in a column of their own"
         else:
             kind = "true or false" if column.boolean else "number"
             how = f"{kind}, mean {column.mean:.4g}, standard deviation {column.scale:.4g}{missing}"

@@ -33,6 +33,7 @@ class FitRequest:
     epochs: int = 200
     early_stopping: bool = True
     categorical: tuple[str, ...] = ()
+    text: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     weight: str | None = None
     class_weight: str | None = None
@@ -62,8 +63,8 @@ class FitRequest:
 
         Options that are None were not typed, and have the defaults above.
         """
-        options["categorical"] = names(options["categorical"])
-        options["drop"] = names(options["drop"])
+        for columns in ("categorical", "text", "drop"):
+            options[columns] = names(options[columns])
         options["early_stopping"] = not no_early_stopping
         for problem in _contradictions(options, test_size, mle, hidden):
             raise typer.BadParameter(problem)
@@ -114,8 +115,23 @@ def _contradictions(
             yield f"'{column}' is both {name} and in --drop"
     if weight is not None and weight in options["categorical"]:
         yield f"'{weight}' is both --weight and in --categorical"
+    yield from _texts_twice(options, hidden)
     if weight is not None and weight == target:
         yield f"'{target}' is both --target and --weight"
+
+
+def _texts_twice(options: dict[str, Any], hidden: str | None) -> Iterator[str]:
+    """Say which column of free text is asked to be something else too."""
+    for other in ("target", "weight", "categorical", "drop"):
+        named = [options[other]] if other in ("target", "weight") else options[other]
+        for column in options["text"]:
+            if column in named:
+                yield f"'{column}' is both in --text and --{other}"
+    if options["text"] and hidden is not None:
+        yield (
+            "--text is for the model without --hidden layers: a network's rows are written out, "
+            "and words are tens of thousands of columns"
+        )
 
 
 _OF_HIDDEN = ("alpha", "dropout", "epochs", "early_stopping")

@@ -42,6 +42,7 @@ def read_rows(
     *,
     weight: str | None = None,
     categorical: Collection[str] = (),
+    text: Collection[str] = (),
     drop: Collection[str] = (),
     missing_values: tuple[str, ...] | None = None,
     kinds: Mapping[str, Any] | None = None,
@@ -53,6 +54,7 @@ def read_rows(
     """
     if is_store(path):
         options: dict[str, Any] = {"drop": tuple(drop), "categorical": tuple(categorical)}
+        options["text"] = tuple(text)
         kept = open_dataset(path, target=target, weight=weight, **options).table
         _refuse_other_columns(kept, path, form.sparse, kinds or {})
         return kept
@@ -71,6 +73,7 @@ def read_rows(
             weight=weight,
             drop=drop,
             categorical=categorical,
+            text=text,
             kinds=kinds,
             on_rows=on_rows,
         )
@@ -149,7 +152,7 @@ def _checked(
     try:
         typed = source.typed(record, kinds)
         for name, kind in kinds.items():
-            if kind != "text":
+            if kind in ("number", "boolean"):
                 number_values(typed[name], name)
         if typed[target].null_count:
             raise DataError("has no label.", record=1, column=target)

@@ -15,7 +15,7 @@ from backpass.data.errors import DataError, Setting, declare, leave_out
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = Literal["number", "boolean", "text"]
+Kind = Literal["number", "boolean", "text", "words"]  # text: categories; words: free text
 
 # What to do about dates, wherever they come from.
 DATES = "turn them into numbers (days since an event, month, weekday) beforehand"
@@ -148,7 +148,7 @@ def to_kind(
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if kind == "text":
+    if kind in ("text", "words"):
         return cells
     if kind == "boolean":
         lower = pc.utf8_lower(cells)

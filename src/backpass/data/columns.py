@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,8 +14,9 @@ from numpy.typing import NDArray
 
 from backpass.data import document
 from backpass.data.cells import Kind
-from backpass.data.errors import DataError, Setting, declare, leave_out
+from backpass.data.errors import DataError, Remedy, Setting, declare, leave_out
 from backpass.data.moments import Moments, moments_of
+from backpass.data.text_column import Text
 from backpass.data.unseen import EXAMPLES, Unseen
 from backpass.data.values import as_words, holds_text, number_values
 
@@ -172,13 +174,15 @@ class Category:
         return cls(**got)
 
 
-Column = Number | Category
+Column = Number | Category | Text
 
 
 def column_from_document(plain: Any, where: str) -> Column:
-    """Read a Number or a Category, as its "kind" says."""
+    """Read a column of any class, as its "kind" says."""
     if type(plain) is dict and plain.get("kind") == "text":
         return Category.from_document(plain, where)
+    if type(plain) is dict and plain.get("kind") == "words":
+        return Text.from_document(plain, where)
     return Number.from_document(plain, where)
 
 
@@ -198,7 +202,7 @@ def learn_column(
     counted = pc.value_counts(as_words(cells).drop_null())
     counts = dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True))
     own = _own_order(cells) if pa.types.is_dictionary(cells.type) else None
-    return category_from(name, counts, len(cells), indicator, declared, own)
+    return category_from(name, counts, len(cells), indicator, declared, own, in_memory=True)
 
 
 def number_from(
@@ -222,17 +226,19 @@ def category_from(
     indicator: bool,
     declared: bool = False,
     own_order: list[str] | None = None,
+    in_memory: bool = False,
 ) -> Category | str:
     """Make a category's column from the rows of each level, or say why it is of no use.
 
     own_order: the levels as their maker ordered them; None sorts them. Raises DataError for a
-    column that names rows, unless it was declared a category or has an order of its own.
+    column that names rows, unless it was declared a category or has an order of its own;
+    in_memory: whether it came in a table, which has no settings.
     """
     n_present = sum(counts.values())
     if not counts:
         return "no values"
     if not (declared or own_order is not None):
-        refuse_identifier(name, counts, n_present)
+        refuse_identifier(name, counts, n_present, in_memory)
     order = _sorted_levels(counts) if own_order is None else own_order
     levels = tuple(level for level in order if level in counts)
     n_missing = n_rows - n_present
@@ -242,21 +248,32 @@ def category_from(
     return Category(name, levels, tuple(counts[v] for v in levels), n_missing, own_category)
 
 
-def refuse_identifier(name: str, levels: Collection[str], n_present: int) -> None:
+def refuse_identifier(
+    name: str, levels: Collection[str], n_present: int, in_memory: bool = False
+) -> None:
     """Raise DataError where nearly every row brings a value of its own."""
     if len(levels) <= max(_FEW_LEVELS, _IDENTIFIER_SHARE * n_present):
         return
-    first, second = itertools.islice(levels, 2)
+    first, second = (shorten(level, 40, placeholder=" …") for level in itertools.islice(levels, 2))
     raise DataError(
         f"holds {len(levels):,} different texts in {n_present:,} rows ('{first}', '{second}', "
         "...), so it names rows rather than groups them.",
         column=name,
-        remedies=[
-            leave_out(name),
-            Setting("read it as free text", "text", (name,)),
-            declare(name),
-        ],
+        remedies=_in_memory(name) if in_memory else _from_files(name),
     )
+
+
+def _from_files(name: str) -> list[Remedy]:
+    return [leave_out(name), Setting("read it as free text", "text", (name,)), declare(name)]
+
+
+def _in_memory(name: str) -> list[Remedy]:
+    free = "if it is free text, turn it into numbers with scikit-learn's TfidfVectorizer or fit "
+    return [
+        "leave the column out of the table",
+        f"{free}from a file, open_dataset(..., text=[{name!r}])",
+        "make it a category of the table",
+    ]
 
 
 def _own_order(cells: pa.ChunkedArray) -> list[str]:

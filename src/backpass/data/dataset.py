@@ -16,7 +16,7 @@ from typing import Any
 
 from backpass.data.cells import MISSING_VALUES
 from backpass.data.errors import DataError
-from backpass.data.ingest import read_into_store
+from backpass.data.ingest import read_into_store, refuse_two_readings
 from backpass.data.sources import Reading, Source, find_files, is_sparse
 from backpass.data.stored import StoredTable, is_store, open_stored, read_meta
 from backpass.data.stored_sparse import (
@@ -33,7 +33,8 @@ class Dataset:
     """Rows of one or more files, or of a store; made by `open_dataset`, taken by `fit`.
 
     A temporary store lies in the system's folder for such files (TMPDIR chooses another) and needs
-    about 8 bytes per number and 4 per text. `close` lets go of it; so does the end of the process.
+    about 8 bytes per number, 4 per text and 8 per different word of a free text. `close` lets go of
+    it; so does the end of the process.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ def open_dataset(
     weight: str | None = None,
     drop: Sequence[str] = (),
     categorical: Sequence[str] = (),
+    text: Sequence[str] = (),
     missing_values: Sequence[str] = MISSING_VALUES,
     encoding: str = "utf-8",
     decimal: str = ".",
@@ -122,6 +124,8 @@ def open_dataset(
     weight : the column of row weights.
     drop : columns to leave out.
     categorical : columns that are categories whatever they hold.
+    text : columns of free text, whose words become tf-idf, one column for each of 262,144 buckets
+        that words are hashed to.
     missing_values : texts that stand for a missing value; the empty one always does.
     encoding : of the bytes of text files, such as "cp1252".
     decimal : "," where numbers are written 1,5.
@@ -132,12 +136,12 @@ def open_dataset(
     place = Path(path)
     if is_store(place):
         table = _open_store(place)
-        _refuse_other(place, table, target, weight, [*drop, *categorical])
+        _refuse_other(place, table, target, weight, [*drop, *categorical, *text])
         table.verify()
         return Dataset(None, table, {})
     files = find_files(path)
     if is_sparse(files):
-        refuse_names(place, [target, weight], [*drop, *categorical])
+        refuse_names(place, [target, weight], [*drop, *categorical, *text])
         return Dataset(files, None, {})
     if decimal not in (".", ","):
         raise ValueError(f"decimal is {decimal!r}; it is '.' or ','.")
@@ -145,13 +149,16 @@ def open_dataset(
     target = source.target if target is None else target
     if target is None:
         raise ValueError("open_dataset needs target=, the column of classes.")
-    asked = [target, *([] if weight is None else [weight]), *drop, *categorical]
-    source.refuse_absent(asked)
+    weights = [] if weight is None else [weight]
+    others = {"target": [target], "weight": weights, "categorical": categorical, "drop": drop}
+    source.refuse_absent([*(name for names in others.values() for name in names), *text])
+    refuse_two_readings(source.files[0], text, others)
     options = {
         "target": target,
         "weight": weight,
         "drop": tuple(drop),
         "categorical": tuple(categorical),
+        "text": tuple(text),
     }
     return Dataset(source, None, options)
 

@@ -1,4 +1,5 @@
-"""Rows of any source into a block store: numbers as float64, text as codes, labels, weights.
+"""Rows of any source into a block store: numbers as float64, text as codes or as counts of words,
+labels, weights.
 
 For typed sources one reading does it. Text is read twice: what a column holds is known after a look
 at all of its cells, and a guess from the first ones is how other readers turn 1.5 into 2.
@@ -19,8 +20,10 @@ from backpass.data.columns import refuse_identifier
 from backpass.data.errors import DataError, DataWarning
 from backpass.data.sources import Chunk, Source
 from backpass.data.store import ArrayWriter
-from backpass.data.stored import StoredColumn, StoredTable
+from backpass.data.stored import WORDS, StoredColumn, StoredTable, StoredText, text_entries
+from backpass.data.stored_entries import EntriesWriter
 from backpass.data.values import as_words, holds_text, kind_of_type, number_values, refuse_unusable
+from backpass.data.words import BucketNames, count_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,17 +39,23 @@ def read_into_store(
     weight: str | None,
     drop: Collection[str],
     categorical: Collection[str],
+    text: Collection[str] = (),
     kinds: Mapping[str, Kind] | None = None,
     on_rows: Callable[[int], None] = lambda count: None,
 ) -> StoredTable:
     """Read a source to its end; rows without a label are left out, and counted.
 
+    text: columns of free text, whose words are counted; `categorical` ones are categories.
     kinds: the columns to read, and how, where a model has learned it already; None: all but `drop`,
     by what they hold. on_rows: told how many rows were read so far.
     Raises DataError naming file, record and column.
     """
-    asked = [target, *([] if weight is None else [weight]), *categorical, *drop, *(kinds or {})]
-    source.refuse_absent(asked)
+    weights = [] if weight is None else [weight]
+    others: dict[str, Collection[str]] = {"target": [target], "weight": weights}
+    others |= {"categorical": categorical, "drop": drop}
+    asked = [name for names in others.values() for name in names]
+    source.refuse_absent([*asked, *text, *(kinds or {})])
+    refuse_two_readings(source.files[0], text, others)
     if kinds is None and source.header is not None and source.header.suspicion:
         suspicion = f"{source.files[0].name}: {source.header.suspicion}"
         warnings.warn(suspicion, DataWarning, stacklevel=2)
@@ -60,7 +69,8 @@ def read_into_store(
     if kinds is not None:
         found = {**kinds, target: "text"} | ({} if weight is None else {weight: "number"})
     else:
-        found = _kinds(source, wanted, {target, *categorical}) if source.judged else {}
+        found = _kinds(source, wanted, {target, *categorical, *text}) if source.judged else {}
+        found |= dict.fromkeys(text, "words")
     writer = _Writer(source, folder, features, target, weight, set(categorical), found)
     n_rows = 0
     for chunk in source.chunks(wanted):
@@ -71,6 +81,20 @@ def read_into_store(
         except DataError as error:
             raise error.further_on(chunk.record).in_file(chunk.file) from None
     return writer.finish()
+
+
+def refuse_two_readings(
+    file: Path, text: Collection[str], others: Mapping[str, Collection[str]]
+) -> None:
+    """Raise DataError where a column of free text is said to be something else too."""
+    for said, names in others.items():
+        both = [name for name in text if name in names]
+        if both:
+            raise DataError(
+                f"it is both in text and in {said}; a column is read in one way.",
+                file=file,
+                column=both[0],
+            )
 
 
 def _kinds(source: Source, wanted: list[str], text: set[str]) -> dict[str, Kind]:
@@ -143,22 +167,24 @@ class _Writer:
         self.source, self.features, self.target, self.weight = source, features, target, weight
         self.folder, self.categorical, self.kinds = folder, categorical, kinds
         self.known = bool(kinds) and not source.judged
-        self.is_text: dict[str, bool] | None = None
-        self.boolean: dict[str, bool] = {}
+        self.kind: dict[str, Kind] = {}
         self.levels: dict[str, _Levels] = {}
+        self.names: dict[str, BucketNames] = {}
         self.labels = _Levels()
         self.n_unlabelled = 0
 
     def append(self, table: pa.Table) -> None:
         """Write the labelled rows of a table; DataError counts records from its first row."""
-        if self.is_text is None:
+        if not self.kind:
             self._settle(table)
-        assert self.is_text is not None
         numbers: list[NDArray] = []
         codes: list[NDArray] = []
+        texts: list[pa.ChunkedArray] = []
         for name in self.features:
             cells = self._typed(table[name], name)
-            if self.is_text[name]:
+            if self.kind[name] == "words":
+                texts.append(cells)
+            elif self.kind[name] == "text":
                 codes.append(self.levels[name].codes(cells))
                 self._refuse_identifier(name)
             else:
@@ -176,6 +202,11 @@ class _Writer:
                 for place, column in enumerate(columns):
                     block[:, place] = column[kept]
                 writer.append(block)
+        if texts:
+            where = np.flatnonzero(kept)
+            labelled = [cells.take(where) for cells in texts]
+            counted = count_words(labelled, list(self.names.values()))
+            self.words.append(np.diff(counted.ends), counted.places, counted.values)
 
     def _weights(self, cells: pa.ChunkedArray) -> NDArray[np.float64]:
         assert self.weight is not None
@@ -193,26 +224,24 @@ class _Writer:
         return to_kind(cells, self.kinds[name], name, self.source.reading.missing_values)
 
     def _settle(self, table: pa.Table) -> None:
-        """Learn from the first table which columns are text, and open the arrays."""
-        self.is_text = {}
-        for name in self.features:
-            kind = self._kind(table[name], name)
-            self.is_text[name] = kind == "text"
-            if kind == "text":
-                self.levels[name] = _Levels()
-            else:
-                self.boolean[name] = kind == "boolean"
-        n_text = sum(self.is_text.values())
-        self.numbers = ArrayWriter(self.folder, "numbers", np.float64, len(self.features) - n_text)
-        self.codes = ArrayWriter(self.folder, "codes", np.int32, n_text)
+        """Learn from the first table what columns hold, and open the arrays."""
+        self.kind = {name: self._kind(table[name], name) for name in self.features}
+        kinds = list(self.kind.values())
+        self.levels = {name: _Levels() for name, kind in self.kind.items() if kind == "text"}
+        self.names = {name: BucketNames() for name, kind in self.kind.items() if kind == "words"}
+        n_numbers = kinds.count("number") + kinds.count("boolean")
+        self.numbers = ArrayWriter(self.folder, "numbers", np.float64, n_numbers)
+        self.codes = ArrayWriter(self.folder, "codes", np.int32, len(self.levels))
+        if self.names:
+            self.words = EntriesWriter(self.folder, WORDS, np.int32)
         self.label_codes = ArrayWriter(self.folder, "labels", np.int32, 0)
         self.weights = ArrayWriter(self.folder, "weights", np.float64, 0)
 
     def _kind(self, cells: pa.ChunkedArray, name: str) -> Kind:
         """Say what a column holds: as is known, or by the type that its file states."""
-        declared = name in self.categorical or self.kinds.get(name) == "text"
-        refuse_unusable(cells, name, declared)
-        return "text" if declared else self.kinds.get(name, kind_of_type(cells))
+        known = "text" if name in self.categorical else self.kinds.get(name)
+        refuse_unusable(cells, name, declared=known in ("text", "words"))
+        return known or kind_of_type(cells)
 
     def _refuse_identifier(self, name: str) -> None:
         """Refuse a column that names rows before its names fill the memory."""
@@ -223,25 +252,10 @@ class _Writer:
 
     def finish(self) -> StoredTable:
         """Write what is left and return the store."""
-        if self.is_text is None:
+        if not self.kind:
             raise DataError("has no rows.", file=self.source.files[0])
-        columns = []
-        for name in self.features:
-            if self.is_text[name]:
-                levels = self.levels[name]
-                columns.append(
-                    StoredColumn(
-                        name,
-                        "text",
-                        tuple(levels.code),
-                        levels.own_order and name not in self.categorical,
-                        name in self.categorical,
-                    )
-                )
-            else:
-                columns.append(StoredColumn(name, "boolean" if self.boolean[name] else "number"))
         return StoredTable(
-            columns=tuple(columns),
+            columns=tuple(self._column(name) for name in self.features),
             target=StoredColumn(self.target, "text", tuple(self.labels.code)),
             weight_name=self.weight,
             n_unlabelled=self.n_unlabelled,
@@ -251,7 +265,19 @@ class _Writer:
             weights=None if self.weight is None else self.weights.finish(),
             folder=self.folder,
             missing_values=self.source.reading.missing_values,
+            words=text_entries(self.words.finish(), len(self.names)) if self.names else None,
         )
+
+    def _column(self, name: str) -> StoredColumn | StoredText:
+        """Describe a column, now that all of its cells have passed."""
+        kind = self.kind[name]
+        if kind == "words":
+            return StoredText(name, *self.names[name].named())
+        if kind != "text":
+            return StoredColumn(name, kind)
+        levels, declared = self.levels[name], name in self.categorical
+        own_order = levels.own_order and not declared
+        return StoredColumn(name, "text", tuple(levels.code), own_order, declared)
 
 
 def _numbers(cells: pa.ChunkedArray, name: str) -> NDArray[np.float64]:

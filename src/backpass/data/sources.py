@@ -112,7 +112,7 @@ class Source:
             cells = table[name]
             if self.judged:
                 cells = to_kind(cells, kind, name, self.reading.missing_values)
-            columns.append(as_words(cells) if kind == "text" else cells)
+            columns.append(as_words(cells) if kind in ("text", "words") else cells)
         return pa.table(columns, names=list(kinds))
 
 

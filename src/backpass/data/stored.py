@@ -1,15 +1,16 @@
 """A table in a block store: which columns it has, and where their values stand.
 
 Columns of numbers (and booleans) share one matrix, columns of text share one of codes, each in the
-table's order; a code is the place of a text among those of its column, as they came. What a model
-makes of them (means, sorted levels, policies for missing values) is not settled here.
+table's order; a code is the place of a text among those of its column, as they came. Columns of
+free text share one sparse matrix of counts by bucket (`words.py`). What a model makes of them
+(means, sorted levels, policies for missing values) is not settled here.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backpass.data import document
+from backpass.data.cells import Kind
 from backpass.data.errors import DataError
 from backpass.data.selection import Selection
 from backpass.data.store import StoredArray, open_array, verify
+from backpass.data.stored_entries import StoredEntries
+from backpass.data.text_column import buckets
+from backpass.data.words import N_PLACES, READING
 
 FORMAT = 1
 META = "meta.json"
-_ARRAYS = ("numbers", "codes", "labels", "weights")
+_ARRAYS = ("numbers", "codes", "labels")
+WORDS = "words_"  # leads the names of the arrays of free text
+_ENTRIES = {"values": np.int32, "indices": np.int32, "indptr": np.int64}
 
 
 @dataclass(frozen=True)
@@ -68,11 +75,59 @@ class StoredColumn:
 
 
 @dataclass(frozen=True)
+class StoredText:
+    """A column of free text. buckets: those that hold words; words: what each is called."""
+
+    name: str
+    buckets: tuple[int, ...]
+    words: tuple[str, ...]
+    kind: Kind = "words"
+
+    @property
+    def called(self) -> dict[int, str]:
+        """Say what each bucket is called."""
+        return dict(zip(self.buckets, self.words, strict=True))
+
+    def to_document(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "reading": READING,
+            "buckets": list(self.buckets),
+            "words": list(self.words),
+        }
+
+    @classmethod
+    def from_document(cls, plain: Any, where: str) -> StoredText:
+        """Read what `to_document` returned."""
+        got = document.fields(
+            plain,
+            where,
+            name=document.text,
+            kind=document.one_of("words"),
+            reading=document.one_of(READING),
+            buckets=buckets,
+            words=document.items(document.text),
+        )
+        del got["reading"]
+        if len(got["words"]) != len(got["buckets"]):
+            raise document.DocumentError(f"{where}.words needs one for each of its buckets.")
+        return cls(**got)
+
+
+def _column_from(plain: Any, where: str) -> StoredColumn | StoredText:
+    if type(plain) is dict and plain.get("kind") == "words":
+        return StoredText.from_document(plain, where)
+    return StoredColumn.from_document(plain, where)
+
+
+@dataclass(frozen=True)
 class StoredTable:
     """Columns, labels and weights of the labelled rows of a source; folder None: no names, kept by
     nobody but this process. n_unlabelled: rows left out."""
 
-    columns: tuple[StoredColumn, ...]
+    columns: tuple[StoredColumn | StoredText, ...]
     target: StoredColumn
     weight_name: str | None
     n_unlabelled: int
@@ -82,6 +137,7 @@ class StoredTable:
     weights: StoredArray | None
     folder: Path | None
     missing_values: tuple[str, ...]
+    words: StoredEntries | None = None
 
     @property
     def n_rows(self) -> int:
@@ -94,20 +150,31 @@ class StoredTable:
         return [column.name for column in self.columns]
 
     def place(self, name: str) -> int:
-        """Return where a column stands in `numbers` or, for text, in `codes`."""
+        """Return where a column stands in `numbers`, for text in `codes`, or among the texts."""
         own = next(column for column in self.columns if column.name == name)
-        alike = [c.name for c in self.columns if (c.kind == "text") == (own.kind == "text")]
-        return alike.index(name)
+        return [c.name for c in self.columns if _home(c) == _home(own)].index(name)
+
+    @property
+    def texts(self) -> list[StoredText]:
+        """List the columns of free text."""
+        return [column for column in self.columns if isinstance(column, StoredText)]
 
     def arrays(self) -> dict[str, StoredArray]:
         """Return the arrays by name."""
+        if self.words is None:
+            return self.by_row()
+        return self.by_row() | {WORDS + name: getattr(self.words, name) for name in _ENTRIES}
+
+    def by_row(self) -> dict[str, StoredArray]:
+        """Return the arrays that have an entry for each row."""
         held = {name: getattr(self, name) for name in _ARRAYS}
-        return {name: array for name, array in held.items() if array is not None}
+        return held if self.weights is None else held | {"weights": self.weights}
 
     def select(self, selection: Selection) -> StoredTable:
         """Return some of the rows, without copying any."""
-        chosen: dict[str, Any] = {k: a.select(selection) for k, a in self.arrays().items()}
-        return replace(self, folder=None, **chosen)
+        chosen: dict[str, Any] = {k: a.select(selection) for k, a in self.by_row().items()}
+        words = None if self.words is None else self.words.select(selection)
+        return replace(self, folder=None, words=words, **chosen)
 
     def verify(self) -> None:
         """Compare every shard of a kept store with its checksum; DataError where one differs."""
@@ -126,6 +193,19 @@ class StoredTable:
             "arrays": {name: array_document(array) for name, array in self.arrays().items()},
         }
         write_meta(folder, described)
+
+
+def _home(column: StoredColumn | StoredText) -> str:
+    """Name the matrix that a column's values stand in."""
+    return {"text": "codes", "words": "words"}.get(column.kind, "numbers")
+
+
+def text_entries(arrays: Mapping[str, StoredArray], n_texts: int) -> StoredEntries | None:
+    """Make the entries of so many text columns from the arrays values, indices and indptr."""
+    if not n_texts:
+        return None
+    parts = (arrays["values"], arrays["indices"], arrays["indptr"])
+    return StoredEntries(*parts, (0, n_texts * N_PLACES))
 
 
 def verify_arrays(arrays: dict[str, StoredArray], folder: Path | None) -> None:
@@ -179,20 +259,23 @@ def open_stored(folder: Path, plain: dict[str, Any]) -> StoredTable:
             "store",
             format=document.count,
             kind=document.one_of("table"),
-            columns=document.items(StoredColumn.from_document),
+            columns=document.items(_column_from),
             target=StoredColumn.from_document,
             weight_name=document.optional(document.text),
             n_unlabelled=document.count,
             missing_values=document.items(document.text),
             arrays=document.anything,
         )
-        names = _ARRAYS[: 3 + (got["weight_name"] is not None)]
+        n_texts = [_home(column) for column in got["columns"]].count("words")
+        names = [*_ARRAYS, *["weights"] * (got["weight_name"] is not None)]
+        names += [WORDS + name for name in _ENTRIES if n_texts]
         arrays = open_arrays(folder, got.pop("arrays"), names)
     except document.DocumentError as error:
         raise DataError(f"{META}: {error} Ingest the data again.", file=folder) from None
     del got["format"], got["kind"]
     _refuse_uneven(got["columns"], arrays, folder)
-    opened: dict[str, Any] = {"weights": None, **arrays}
+    words = {name: arrays.pop(WORDS + name) for name in _ENTRIES if n_texts}
+    opened: dict[str, Any] = {"weights": None, "words": text_entries(words, n_texts), **arrays}
     return StoredTable(**got, **opened, folder=folder)
 
 
@@ -220,18 +303,26 @@ def _array(plain: Any, where: str) -> dict[str, Any]:
 
 
 def _refuse_uneven(
-    columns: tuple[StoredColumn, ...], arrays: dict[str, StoredArray], folder: Path
+    columns: tuple[StoredColumn | StoredText, ...], arrays: dict[str, StoredArray], folder: Path
 ) -> None:
-    n_text = sum(column.kind == "text" for column in columns)
+    homes = [_home(column) for column in columns]
     n_rows = arrays["labels"].n_rows
-    for name, width in (("numbers", len(columns) - n_text), ("codes", n_text)):
-        array = arrays[name]
+    for name in ("numbers", "codes"):
+        array, width = arrays[name], homes.count(name)
         if array.width != width or (width and array.n_rows != n_rows):
             raise DataError(
                 f"the store's {name} are not those of {n_rows:,} rows and {width} columns; ingest "
                 "the data again.",
                 file=folder,
             )
+    found = {name: arrays[WORDS + name] for name in _ENTRIES if "words" in homes}
+    dtypes = all(array.dtype == _ENTRIES[name] for name, array in found.items())
+    if found and not (
+        dtypes
+        and found["indptr"].n_rows == n_rows + 1
+        and found["values"].n_rows == found["indices"].n_rows
+    ):
+        raise DataError("the store's words do not fit each other; ingest again.", file=folder)
 
 
 def read_rows(array: StoredArray, places: slice, out: NDArray | None = None) -> NDArray[Any]:

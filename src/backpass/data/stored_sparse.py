@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -31,6 +30,7 @@ from backpass.data.stored import (
     verify_arrays,
     write_meta,
 )
+from backpass.data.stored_entries import EntriesWriter, StoredEntries
 
 LABEL = "label"  # what the target of libsvm text is called
 _DTYPES = {"values": np.float64, "indices": np.int32, "indptr": np.int64, "labels": np.int32}
@@ -85,12 +85,6 @@ class StoredSparse:
         chosen = selection if self.selection is None else self.selection.within(selection)
         labels = self.labels.select(selection)
         return replace(self, labels=labels, folder=None, selection=chosen)
-
-    def numbers(self, places: slice) -> NDArray[np.int64]:
-        """Return where the rows at these places stand in the arrays."""
-        if self.selection is not None:
-            return self.selection.numbers(places)
-        return np.arange(*places.indices(self.n_rows), dtype=np.int64)
 
     def verify(self) -> None:
         """Compare every shard of a kept store with its checksum; DataError where one differs."""
@@ -170,27 +164,24 @@ def read_sparse_into_store(
     """
     if form.n_columns is not None:
         form = form.settled(files)
-    writers = {name: ArrayWriter(folder, name, dtype, 0) for name, dtype in _DTYPES.items()}
+    entries = EntriesWriter(folder, "", np.float64)
+    label_codes = ArrayWriter(folder, "labels", np.int32, 0)
     levels: dict[float, int] = {}
-    least, most, end, n_rows = 1, 0, 0, 0
-    writers["indptr"].append(np.zeros(1, np.int64))
+    least, most, n_rows = 1, 0, 0
     for file in files:
         for piece in map(form.fitted, read_libsvm(file)):
-            writers["values"].append(piece.values)
-            writers["indices"].append(piece.indices)
-            writers["indptr"].append(end + np.cumsum(piece.lengths))
-            end += int(piece.lengths.sum())
+            entries.append(piece.lengths, piece.indices, piece.values)
             different, codes = np.unique(piece.labels, return_inverse=True)
             to = np.array([levels.setdefault(v, len(levels)) for v in different.tolist()])
-            writers["labels"].append(to[codes])
+            label_codes.append(to[codes])
             if len(piece.indices):
                 least = min(least, int(piece.indices.min()))
                 most = max(most, int(piece.indices.max()))
             n_rows += len(piece.labels)
             on_rows(n_rows)
-    if not (end if form.n_columns is None else n_rows):
+    arrays: dict[str, Any] = {**entries.finish(), "labels": label_codes.finish()}
+    if not (arrays["values"].n_rows if form.n_columns is None else n_rows):
         raise DataError("holds no values.", file=files[0])
-    arrays: dict[str, Any] = {name: writer.finish() for name, writer in writers.items()}
     words = tuple(str(int(v)) if v == int(v) else repr(v) for v in levels)
     first = least if form.first_index is None else form.first_index
     width = most + 1 - first if form.n_columns is None else form.n_columns
@@ -256,28 +247,18 @@ class StoredSparseRows(SparseRows):
     def __init__(self, table: StoredSparse) -> None:
         self.table = table
         self.n_rows, self.n_columns = table.n_rows, table.n_columns
+        parts = (table.values, table.indices, table.indptr)
+        bounds = (table.first_index, table.first_index + table.n_columns)
+        self.entries = StoredEntries(*parts, bounds, table.selection)
 
     @property
     def row_width(self) -> float:
-        return self.table.values.n_rows / max(self.table.indptr.n_rows - 1, 1)  # of all rows
+        return self.entries.per_row
 
     def block(self, places: slice) -> SparseBlock:
-        numbers = self.table.numbers(places)
-        # The end of a row is where the next one begins, which may not be among these.
-        firsts = self.table.indptr.gather(numbers)
-        lengths = self.table.indptr.gather(numbers + 1) - firsts
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        values = np.empty(int(indptr[-1]))
-        indices = np.empty(len(values), dtype=np.int32)
-        breaks = 1 + np.flatnonzero(firsts[1:] != firsts[:-1] + lengths[:-1])
-        runs = pairwise([0, *breaks.tolist(), len(numbers)] if len(numbers) else [])
-        for first, last in runs:
-            part = slice(int(indptr[first]), int(indptr[last]))
-            held = slice(int(firsts[first]), int(firsts[first]) + part.stop - part.start)
-            self.table.values.read(held, values[part])
-            self.table.indices.read(held, indices[part])
-        indices -= self.table.first_index
-        return SparseBlock(indptr, indices, values, self.n_columns)
+        read = self.entries.read(places)
+        columns = read.places - self.table.first_index
+        return SparseBlock(read.ends, columns, read.values, self.n_columns)
 
     def refuse_nonfinite(self, places: slice) -> None:
         """There is nothing to refuse: a store holds finite numbers."""

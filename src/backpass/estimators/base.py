@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from backpass.data.rows import Block
-from backpass.estimators.inputs import read_for_predict
+from backpass.estimators.inputs import dense, read_for_predict
+from backpass.estimators.outputs import fewer_inputs
 from backpass.network import Network
 from backpass.trace import Trace
 
@@ -60,14 +62,31 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
         self,
         network: Network,
         theta: NDArray[np.float64],
-        rows: NDArray,
+        rows: NDArray | sparse.csr_array,
         y: ArrayLike,
         names: tuple[str, ...] | None,
     ) -> Trace:
-        """Trace rows as the network takes them. names: of their columns."""
+        """Trace rows as the network takes them. names: of their columns.
+
+        Of free text the trace has the words that occur in these rows: all other inputs are 0, and
+        so are their gradients. A note says how many are left out.
+        """
+        notes: tuple[str, ...] = ()
+        if not isinstance(rows, np.ndarray):
+            assert names is not None
+            first, last = self.encoding_.mixed_columns.n_columns, len(self.encoding_.coef_names)
+            absent = np.setdiff1d(np.arange(first, last), rows.indices)
+            kept = np.setdiff1d(np.arange(len(names)), absent)
+            network, theta = fewer_inputs(network, theta, kept)
+            names, rows = tuple(names[place] for place in kept), dense(rows[:, kept])
+            notes = (
+                f"{len(absent):,} words that do not occur in these rows are left out: their inputs "
+                "are 0, and so are their gradients.",
+            )
         trace = network.trace(theta, rows, self._targets(np.asarray(y)))
         labels = tuple(str(label) for label in self.classes_)
-        return replace(trace, feature_names=names, class_names=labels)
+        notes = (*trace.notes, *notes)
+        return replace(trace, feature_names=names, class_names=labels, notes=notes)
 
     def _input_names(self) -> tuple[str, ...] | None:
         """Name the columns that the network takes; None where X was an array."""

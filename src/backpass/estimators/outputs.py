@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_expit, log_softmax, xlogy
 
+from backpass.layers import Linear
 from backpass.losses import BCELoss, BCEWithLogitsLoss, CrossEntropyLoss, NLLLoss
 from backpass.network import Network
 from backpass.pairs import joint_rule
@@ -34,6 +35,19 @@ def logit_network(network: Network) -> Network:
     if joint is None or len(network.layers) == 1:
         return Network(network.layers, network.loss, "float64", network.fused)
     return Network(network.layers[:-1], joint, "float64", network.fused)
+
+
+def fewer_inputs(
+    network: Network, theta: Table, kept: NDArray[np.intp]
+) -> tuple[Network, NDArray[np.float64]]:
+    """Return a network that begins with a Linear, and its θ, of some of its inputs alone."""
+    first = network.layers[0]
+    assert isinstance(first, Linear)
+    narrow = Linear(len(kept), first.n_out, bias=first.bias)
+    made = Network([narrow, *network.layers[1:]], network.loss, network.dtype, network.fused)
+    parameters = dict(network.parameters(theta))
+    parameters["0.weight"] = parameters["0.weight"][:, kept]
+    return made, made.flatten(parameters)
 
 
 def log_probabilities(values: NDArray, network: Network) -> tuple[Table, Table]:

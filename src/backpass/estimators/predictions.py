@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.metrics import accuracy_score
 from sklearn.utils.validation import check_is_fitted
@@ -88,7 +90,7 @@ class Predictions(NetworkClassifier):
         """
         check_is_fitted(self)
         rows = read_for_predict(self, X)
-        added = self._offset_of(X, len(rows), offset)
+        added = self._offset_of(X, rows.shape[0], offset)
         if added is None:
             return self._traced(self.network_, self.theta_, rows, y, self._input_names())
         k, d = self.coef_.shape
@@ -98,7 +100,8 @@ class Predictions(NetworkClassifier):
         theta = network.flatten(parts | ({"0.bias": self.intercept_} if bias else {}))
         names = self._input_names() or tuple(f"x{j}" for j in range(d))
         of = ["offset"] if k == 1 else [f"offset of {label}" for label in self.classes_]
-        return self._traced(network, theta, np.hstack([rows, added]), y, (*names, *of))
+        both = partial(sparse.hstack, format="csr") if sparse.issparse(rows) else np.hstack
+        return self._traced(network, theta, both([rows, added]), y, (*names, *of))
 
     def _offset_of(self, X: Any, n_rows: int, offset: ArrayLike | None) -> NDArray | None:
         """Return what is added to the logits, (n_rows, n_outputs); None for nothing.

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from backpass.data.columns import Category, Number
+from backpass.data.text_column import Text
 from backpass.encoding import Encoding
 from backpass.export.graph import Graph
 
@@ -32,6 +33,7 @@ def declare(graph: Graph, encoding: Encoding, dtype: str) -> dict[str, str]:
     """Add an input (rows, 1) for each column; return their names. dtype: of numbers."""
     given = {}
     for column in encoding.columns:
+        assert not isinstance(column, Text)  # check_columns has refused it
         gaps = "missing" if encoding.takes_missing(column) else "missing: probabilities are NaN"
         if isinstance(column, Category):
             kind, says = "str", f"category; a text that is no level, '' for one, is {gaps}"
