@@ -140,6 +140,7 @@ def test_bits_do_not_depend_on_threads():
     np.testing.assert_array_equal(one.coefs_paths_, four.coefs_paths_)
 
 
+@pytest.mark.filterwarnings("ignore::backpass.data.unseen.UnseenWarning")  # of the fits by hand
 @pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
 def test_columns_are_learned_from_the_rows_fitted_to_alone(library):
     X, y = mixed()
