@@ -436,6 +436,7 @@ def test_damaged_files_raise_nothing_but_model_file_error(good, data):
         good.with_name("spoilt.safetensors").unlink(missing_ok=True)
 
 
+@pytest.mark.filterwarnings("ignore::backpass.data.unseen.UnseenWarning")  # one is on purpose
 def test_a_table_model_keeps_its_encoding(path):
     frame = pd.DataFrame(
         {

@@ -15,6 +15,8 @@ from tests.modelfiles.make import LAYERS, as_input, models
 
 import backpass as bp
 
+# Values that a fit did not see are given on purpose.
+pytestmark = pytest.mark.filterwarnings("ignore::backpass.data.unseen.UnseenWarning")
 KEPT = models()
 BRIEF = {"tol": 1.0, "n_iter_no_change": 3, "random_state": 0}
 
