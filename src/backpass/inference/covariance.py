@@ -17,7 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import sparse
 
 from backpass.data.rows import PRODUCTS_UP_TO
-from backpass.inference.likelihood import Likelihood, Seen
+from backpass.inference.likelihood import Likelihood
+from backpass.inference.seen import Seen
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

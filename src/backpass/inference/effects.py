@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit, softmax
 
-from backpass.inference.likelihood import Seen
 from backpass.inference.optimum import Optimum
+from backpass.inference.seen import Seen
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from backpass.inference.aliasing import find_aliases
-from backpass.inference.likelihood import Likelihood, Seen
+from backpass.inference.likelihood import Likelihood
+from backpass.inference.seen import Seen
 from backpass.inference.surface import Top, maximise
 from backpass.linear_objective import LinearObjective
 

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backpass.inference.covariance import row_scores
-from backpass.inference.likelihood import Seen
 from backpass.inference.optimum import Optimum
+from backpass.inference.seen import Seen
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

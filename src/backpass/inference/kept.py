@@ -18,9 +18,10 @@ from backpass.data.document import DocumentError
 from backpass.data.rows import View
 from backpass.inference.covariance import KINDS
 from backpass.inference.estimates import Account
-from backpass.inference.likelihood import Likelihood, Scale
+from backpass.inference.likelihood import Likelihood
 from backpass.inference.optimum import Optimum
 from backpass.inference.results import Results
+from backpass.inference.scale import Scale
 from backpass.inference.separation import Separation
 
 Arrays = Mapping[str, NDArray[np.float64]]

@@ -26,7 +26,8 @@ from scipy.linalg import svd
 from scipy.optimize import linprog
 from sklearn.exceptions import ConvergenceWarning
 
-from backpass.inference.likelihood import Likelihood, Seen
+from backpass.inference.likelihood import Likelihood
+from backpass.inference.seen import Seen
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]

@@ -1,63 +1,45 @@
-"""Mixed columns to numbers: learned once from a table, then the same at fit, predict, in files.
+"""How a table's columns become a model's: the schema, its names and scales, tables encoded by it.
 
-An `Encoding` is the one schema behind everything that speaks of columns by name. Its intermediate
-form, `Codes`, keeps categorical columns as integers, as `rows` does for a fit; only `transform`
-writes them out as one-hot columns. What a single column needs is in the two classes `Number` and
-`Category`.
+The intermediate form, `Codes`, keeps categorical columns as integers, as `rows` does for a fit;
+only `transform` writes them out as columns of 0 and 1. What a single column needs is in the
+classes `Number`, `Category` and `Text`.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
 from backpass.data import document
-from backpass.data.columns import (
-    Category,
-    Column,
-    Number,
-    column_from_document,
-    learn_column,
-    level_codes,
-)
-from backpass.data.errors import DataError, Setting, listed
-from backpass.data.mixed import Border, MixedColumns, MixedRows, MixedTable
-from backpass.data.table import as_table, is_table
+from backpass.data.columns import Category, Column, Number, level_codes
+from backpass.data.errors import DataError
+from backpass.data.mixed import MixedColumns, MixedRows, MixedTable
+from backpass.data.table import as_table
 from backpass.data.text_column import Text, TextRows
 from backpass.data.unseen import Unseen, UnseenWarning
 from backpass.data.values import is_missing, number_values, refuse_unusable
 from backpass.data.word_rows import WordTable, beside
 from backpass.data.words import count_words, missing_texts
+from backpass.encoding.codes import Codes, mixed_columns, side_by_side
+from backpass.encoding.learning import Learnable, TableInMemory, check_policy, learn_columns
+from backpass.encoding.reading import checked_fields
+from backpass.encoding.refusals import (
+    refuse_absent,
+    refuse_missing,
+    refuse_same_names,
+    refuse_unknown_levels,
+)
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-MISSING_POLICIES = ("indicator", "drop", "raise")
-
-__all__ = ["Codes", "Encoding", "is_table"]
-
-
-@dataclass(frozen=True)
-class Codes:
-    """Encoded rows before categories are written out.
-
-    numbers: (n_rows, n_numbers) float64, imputed, with the indicators of missing values among them.
-    categories: (n_rows, n_categories) int32. A level's place in the column's `levels`; one past the
-    last for the own category of missing values; -1 for a missing or unseen value that has none.
-    """
-
-    numbers: NDArray[np.float64]
-    categories: NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -96,13 +78,13 @@ class Encoding:
         each category's baseline, the level named or else the first.
         Raises DataError naming the column.
         """
-        _check_policy(missing)
+        check_policy(missing)
         table = as_table(table)
-        _refuse_absent(table.column_names, [*categorical, *drop])
+        refuse_absent(table.column_names, [*categorical, *drop])
         table = table.drop_columns(list(drop))
         for name in table.column_names:
             refuse_unusable(table[name], name, declared=name in categorical)
-        rows = _TableInMemory(table, categorical)
+        rows = TableInMemory(table, categorical)
         return cls.learn_from(rows, missing=missing, reference=reference, standardize=standardize)
 
     @classmethod
@@ -115,14 +97,14 @@ class Encoding:
         standardize: bool = False,
     ) -> Encoding:
         """Learn from a table of any storage, as `learn` does from one in memory."""
-        _check_policy(missing)
+        check_policy(missing)
         if table.n_rows == 0:
             raise DataError("no rows are left to learn from.")
         if missing == "raise":
-            _refuse_missing(table.missing_counts(table.names), table.n_rows)
-        columns, dropped, n_rows = _learn_columns(table, missing)
+            refuse_missing(table.missing_counts(table.names), table.n_rows)
+        columns, dropped, n_rows = learn_columns(table, missing)
         made = cls(columns, missing, dropped, n_rows, standardize)
-        _refuse_same_names(made.coef_names)
+        refuse_same_names(made.coef_names)
         return made if reference is None else made.with_baselines(reference)
 
     def with_baselines(self, reference: Mapping[str, str]) -> Encoding:
@@ -131,20 +113,7 @@ class Encoding:
         Without a penalty all levels and an intercept have no unique coefficients; so one level is
         the baseline, against which the others are measured.
         """
-        categories = {c.name: c for c in self.columns if isinstance(c, Category)}
-        for name, level in reference.items():
-            if name not in categories:
-                raise DataError(
-                    f"reference names it, but it is not a categorical column of this fit; those "
-                    f"are {listed(categories) or 'none'}.",
-                    column=name,
-                )
-            if str(level) not in categories[name].levels:
-                raise DataError(
-                    f"reference asks for the level '{level}', which does not occur; the levels are "
-                    f"{listed(categories[name].levels)}.",
-                    column=name,
-                )
+        refuse_unknown_levels(reference, self.columns)
         return replace(
             self,
             columns=tuple(
@@ -254,12 +223,12 @@ class Encoding:
                 numbers.extend(self.number_columns(column, value, gone))
             if lost and not self.takes_missing(column):
                 absent[column.name] = lost
-        _refuse_missing(absent, table.num_rows, unseen, at_fit=False)
+        refuse_missing(absent, table.num_rows, unseen, at_fit=False)
         if unseen:
             warnings.warn(UnseenWarning(unseen, table.num_rows), stacklevel=2)
         return Codes(
-            _side_by_side(numbers, table.num_rows, np.float64),
-            _side_by_side(categories, table.num_rows, np.int32),
+            side_by_side(numbers, table.num_rows, np.float64),
+            side_by_side(categories, table.num_rows, np.int32),
         )
 
     def transform(self, table: Any) -> NDArray[np.float64] | sparse.csr_array:
@@ -297,23 +266,7 @@ class Encoding:
     @cached_property
     def mixed_columns(self) -> MixedColumns:
         """Say which encoded columns, words aside, are numbers, and which are of what category."""
-        place, numbers = 0, list[int]()
-        borders, of_code = list[Border](), list[NDArray[np.int32]]()
-        for column in self.columns:
-            if isinstance(column, Text):
-                break  # columns of words are beside these
-            stop = place + len(column.coef_names)
-            if isinstance(column, Category):
-                # One entry longer than the codes: the last, reached by code -1, leads nowhere too.
-                to = np.full(len(column.levels) + 2, -1, np.int32)
-                to[column.coef_codes] = np.arange(place, stop)
-                of_code.append(to)
-                borders.append(Border(place, stop))
-            else:
-                numbers.extend(range(place, stop))
-            place = stop
-        at = np.array(numbers, dtype=np.intp)
-        return MixedColumns(place, at, tuple(borders), tuple(of_code))
+        return mixed_columns(self.columns)
 
     @cached_property
     def texts(self) -> tuple[Text, ...]:
@@ -351,37 +304,10 @@ class Encoding:
     @classmethod
     def from_document(cls, plain: Any, where: str = "encoding") -> Encoding:
         """Read what `to_document` returned, checking every key, type and range."""
-        got = document.fields(
-            plain,
-            where,
-            missing=document.one_of(*MISSING_POLICIES),
-            standardize=document.flag,
-            n_rows=document.count,
-            columns=document.items(column_from_document),
-            dropped=document.items(document.items(document.text)),
-        )
-        names = [column.name for column in got["columns"]]
-        if not names or len(set(names)) != len(names):
-            raise document.DocumentError(f"{where}.columns needs one or more, each name once.")
-        # Shares of rows are taken of them.
-        counted = (c.n_missing + _counted(c) for c in got["columns"])
-        if got["n_rows"] < 1 or max(counted) > got["n_rows"]:
-            raise document.DocumentError(f"{where}.n_rows is less than what columns counted.")
-        kinds = [isinstance(column, Text) for column in got["columns"]]
-        if kinds != sorted(kinds):
-            raise document.DocumentError(f"{where}.columns: those of free text come last.")
-        if any(len(pair) != 2 for pair in got["dropped"]):
-            raise document.DocumentError(f"{where}.dropped holds pairs of name and reason.")
-        return cls(
-            got["columns"],
-            got["missing"],
-            tuple((name, why) for name, why in got["dropped"]),
-            got["n_rows"],
-            got["standardize"],
-        )
+        return cls(**checked_fields(plain, where))
 
     def _matched(self, table: pa.Table) -> pa.Table:
-        _refuse_absent(table.column_names, self.column_names)
+        refuse_absent(table.column_names, self.column_names)
         return table.select(self.column_names)
 
     def takes_missing(self, column: Column) -> bool:
@@ -407,164 +333,5 @@ class Encoding:
         return columns
 
 
-class Learnable(Protocol):
-    """A table that columns can be learned from, whatever its storage."""
-
-    names: list[str]
-    n_rows: int
-
-    def learn(
-        self, names: list[str], indicator: bool, complete: bool
-    ) -> tuple[dict[str, Column | str], int]:
-        """Learn these columns from all rows, or from those with no value missing in them.
-
-        Returns each column, or why it is of no use, and the number of rows learned from.
-        """
-        ...
-
-    def missing_counts(self, names: list[str]) -> dict[str, int]:
-        """Count the missing values of those of these columns that have any."""
-        ...
-
-
-class _TableInMemory:
-    """A pyarrow table to learn from."""
-
-    def __init__(self, table: pa.Table, categorical: Collection[str]) -> None:
-        self.table, self.categorical = table, categorical
-        self.names, self.n_rows = table.column_names, table.num_rows
-
-    def learn(
-        self, names: list[str], indicator: bool, complete: bool
-    ) -> tuple[dict[str, Column | str], int]:
-        rows = self.table.select(names)
-        if complete:
-            rows = rows.filter(_complete(rows))
-        if rows.num_rows == 0:
-            return {}, 0
-        learned = {
-            name: learn_column(rows[name], name, name in self.categorical, indicator)
-            for name in names
-        }
-        return learned, rows.num_rows
-
-    def missing_counts(self, names: list[str]) -> dict[str, int]:
-        return _missing_counts(self.table.select(names))
-
-
-def _learn_columns(
-    table: Learnable, missing: str
-) -> tuple[tuple[Column, ...], tuple[tuple[str, str], ...], int]:
-    """Return the columns of use, (name, why) of the others, and the number of rows learned from."""
-    dropped: list[tuple[str, str]] = []
-    names, complete = list(table.names), False
-    while True:
-        learned, n_rows = table.learn(names, missing == "indicator", complete)
-        if n_rows == 0:
-            counts = table.missing_counts(names)
-            most = max(counts, key=counts.__getitem__)
-            raise DataError(
-                f"no rows are left to learn from, of {table.n_rows:,}. Column '{most}' alone has "
-                f"{counts[most]:,} missing values."
-            )
-        useless = {name: why for name, why in learned.items() if isinstance(why, str)}
-        dropped += useless.items()
-        if len(useless) == len(learned):
-            reasons = ", ".join(f"'{name}' is {why}" for name, why in dropped[:8])
-            raise DataError(f"no column is left that could tell the classes apart: {reasons}.")
-        # Under "drop" a column of no use must not cost the rows where it is missing, so it goes
-        # first; and columns that vary over all rows may not over the complete ones.
-        names = [name for name in names if name not in useless]
-        gaps = missing == "drop" and not complete and table.missing_counts(names)
-        if not useless and not gaps:
-            columns = [column for column in learned.values() if not isinstance(column, str)]
-            columns.sort(key=lambda column: isinstance(column, Text))
-            return tuple(columns), tuple(dropped), n_rows
-        complete = missing == "drop"
-
-
-def _check_policy(missing: str) -> None:
-    if missing not in MISSING_POLICIES:
-        raise ValueError(f"missing={missing!r}; expected one of {list(MISSING_POLICIES)}.")
-
-
-def _side_by_side(columns: list, n_rows: int, dtype: Any) -> NDArray:
-    out = np.empty((n_rows, len(columns)), dtype)
-    for place, column in enumerate(columns):
-        out[:, place] = column
-    return out
-
-
-def _counted(column: Column) -> int:
-    """Return how many present values a column says that it counted."""
-    if isinstance(column, Text):
-        return column.n_documents
-    return sum(column.counts) if isinstance(column, Category) else 0
-
-
 def _is_missing(cells: pa.ChunkedArray, column: Column) -> NDArray[np.bool_]:
     return missing_texts(cells) if isinstance(column, Text) else is_missing(cells)
-
-
-def _missing_counts(table: pa.Table) -> dict[str, int]:
-    counts = {name: int(is_missing(table[name]).sum()) for name in table.column_names}
-    return {name: count for name, count in counts.items() if count}
-
-
-def _complete(table: pa.Table) -> NDArray[np.bool_]:
-    complete = np.ones(table.num_rows, dtype=bool)
-    for name in table.column_names:
-        complete &= ~is_missing(table[name])
-    return complete
-
-
-def _refuse_absent(names: Collection[str], asked: Collection[str]) -> None:
-    absent = [name for name in asked if name not in names]
-    if absent:
-        which = "columns are" if len(absent) > 1 else "column is"
-        raise DataError(
-            f"the {which} not there: {listed(absent)}; the table has {listed(names, 20)}."
-        )
-
-
-def _refuse_missing(
-    counts: Mapping[str, int],
-    n_rows: int,
-    unseen: Mapping[str, Unseen] = MappingProxyType({}),
-    at_fit: bool = True,
-) -> None:
-    """Raise DataError where values are missing (or unseen, which is the same) and may not be."""
-    if not counts:
-        return
-    parts = [
-        f"'{name}' ({count:,}{_example(name, unseen)})" for name, count in list(counts.items())[:8]
-    ]
-    more = f" and {len(counts) - 8} more columns" if len(counts) > 8 else ""
-    remedies: list[str | Setting] = (
-        [
-            Setting("fill them in", "missing", "indicator"),
-            Setting("leave such rows out", "missing", "drop"),
-        ]
-        if at_fit
-        else [
-            "leave such rows out",
-            Setting("fit again with values filled in", "missing", "indicator"),
-        ]
-    )
-    unplaced = "" if at_fit else " The model was fitted without, so it cannot place such rows."
-    raise DataError(
-        f"values are missing in {', '.join(parts)}{more} of {n_rows:,} rows.{unplaced}",
-        remedies=remedies,
-    )
-
-
-def _example(name: str, unseen: Mapping[str, Unseen]) -> str:
-    return (
-        f", among them '{unseen[name].examples[0]}', not seen at the fit" if name in unseen else ""
-    )
-
-
-def _refuse_same_names(names: list[str]) -> None:
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise DataError(f"two columns would be called {listed(twice)} after encoding; rename one.")

@@ -1,6 +1,6 @@
 """Free text of a block store: what is learned from its counts, and rows with words in them.
 
-It is apart from `streaming.py` because words are entries of a sparse matrix, not columns.
+It is apart from `rows.py` because words are entries of a sparse matrix, not columns.
 """
 
 from __future__ import annotations
