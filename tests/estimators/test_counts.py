@@ -84,3 +84,15 @@ def test_counts_that_are_none(y, said):
 def test_class_weight_has_no_labels_to_weigh():
     with pytest.raises(ValueError, match="class_weight weighs labels, but y holds counts"):
         bp.LogisticRegression(class_weight="balanced").fit(X, COUNTS)
+
+
+@pytest.mark.parametrize("weight", [None, RNG.integers(0, 3, N).astype(float)])
+def test_the_score_is_the_share_of_trials_predicted_right(weight):
+    model = bp.LogisticRegression().fit(X, COUNTS)
+    times = TIMES if weight is None else TIMES * np.tile(weight, 2)
+    found = model.score(X, COUNTS, weight)
+    assert found == pytest.approx(model.score(ONE_EACH, LABELS, times), rel=1e-12)
+    none = model.score(X[:2], [[3, 0], [0, 0]])  # of rows to score, no success need be among them
+    assert none == float(model.predict(X[:1])[0] == 0)
+    with pytest.raises(ValueError, match="score needs y"):
+        model.score(X)

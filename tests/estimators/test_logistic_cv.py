@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.linear_model import LogisticRegressionCV as Peer
-from sklearn.metrics import get_scorer, log_loss
+from sklearn.metrics import get_scorer, log_loss, roc_auc_score
 from sklearn.model_selection import GroupKFold, KFold, RepeatedStratifiedKFold, StratifiedKFold
 from sklearn.preprocessing import StandardScaler
 
@@ -255,10 +255,119 @@ def test_offsets_are_divided_with_the_rows():
     with pytest.raises(ValueError, match="fitted with an offset"):
         found.score(X, y)
     assert found.score(X, y, offset=offset) > found.score(X, y, offset=0 * offset)
-    with pytest.raises(ValueError, match="scorers know nothing of an offset"):
-        bp.LogisticRegressionCV([0.1], scoring="accuracy").fit(X, y, offset=offset)
-    with pytest.raises(ValueError, match="y holds counts of failures and successes, which no"):
-        bp.LogisticRegressionCV([0.1]).fit(X, np.column_stack([y, 1 - y]))
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "accuracy", "neg_brier_score"])
+def test_scorers_that_know_no_offset_are_told_it(scoring):
+    rng = np.random.default_rng(1)
+    X, offset = rng.normal(size=(200, 3)), 2.0 * rng.normal(size=200)
+    y = (X[:, 0] + offset + rng.logistic(size=200) > 0.0).astype(int)
+    splits = list(KFold(2).split(X))
+    found = bp.LogisticRegressionCV([0.1], cv=splits, scoring=scoring, tol=1e-13)
+    found.fit(X, y, offset=offset)
+    measure = {
+        "roc_auc": lambda y, proba: roc_auc_score(y, proba),
+        "accuracy": lambda y, proba: np.mean((proba > 0.5) == y),
+        "neg_brier_score": lambda y, proba: -np.mean((proba - y) ** 2),
+    }[scoring]
+    for place, (fit, score) in enumerate(splits):
+        alone = bp.LogisticRegression(0.1, tol=1e-13).fit(X[fit], y[fit], offset=offset[fit])
+        proba = alone.predict_proba(X[score], offset[score])[:, 1]
+        assert found.scores_[place, 0, 0] == pytest.approx(measure(y[score], proba), abs=1e-7)
+    proba = found.predict_proba(X, offset)[:, 1]
+    assert found.score(X, y, offset=offset) == pytest.approx(measure(y, proba), abs=1e-12)
+
+
+@pytest.mark.parametrize("scoring", ["neg_log_loss", "roc_auc"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_counts_are_scored_by_their_trials(scoring, weighted):
+    rng = np.random.default_rng(2)
+    n = 40
+    X, counts = rng.normal(size=(n, 2)), rng.integers(0, 4, size=(n, 2))
+    weight = rng.integers(1, 4, n).astype(float) if weighted else None
+    times = counts if weight is None else counts * weight[:, None]
+    parameters = {"Cs": [0.1, np.inf], "scoring": scoring, "tol": 1e-13}
+    found = bp.LogisticRegressionCV(cv=4, **parameters).fit(X, counts, weight)
+    folds = np.arange(n) // 10  # a number of folds cuts rows of counts in their order
+    single = bp.LogisticRegressionCV(cv=np.tile(folds, 2), **parameters)
+    single.fit(np.vstack([X, X]), np.repeat([0, 1], n), times.T.ravel().astype(float))
+    np.testing.assert_allclose(found.scores_, single.scores_, atol=1e-7)
+    np.testing.assert_allclose(found.coef_, single.coef_, atol=1e-6)
+    said = found.score(X, counts, weight)
+    expected = single.score(np.vstack([X, X]), np.repeat([0, 1], n), times.T.ravel().astype(float))
+    assert said == pytest.approx(expected, abs=1e-7)
+
+
+def test_counts_of_which_a_split_has_one_kind_only():
+    counts = np.array([[1, 0]] * 4 + [[0, 1]] * 4)
+    with pytest.raises(ValueError, match="cv, split 0: no row of class 0 is among those fitted"):
+        bp.LogisticRegressionCV([1.0], cv=2).fit(np.arange(8.0)[:, None], counts)
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_a_formula_is_learned_from_the_rows_fitted_to_alone(beside):
+    pytest.importorskip("formulaic")
+    rng = np.random.default_rng(3)
+    table = pd.DataFrame({"a": rng.normal(size=90) + np.arange(90) / 30, "o": rng.normal(size=90)})
+    table["town"] = rng.choice(["Bonn", "Ulm"], 90)
+    table["won"] = np.where(table["a"] + rng.logistic(size=90) > 1.5, "yes", "no")
+    right, y = "~ scale(a) * town + offset(o)", table["won"] if beside else None
+    formula = right if beside else "won " + right
+    splits = list(KFold(3).split(table))
+    options = {"tol": 1e-13, "reference": {"town": "Ulm"}}  # which a formula reads at any C
+    found = bp.LogisticRegressionCV([0.1, np.inf], cv=splits, **options)
+    found.fit(table, y, formula=formula)
+    assert found.coef_names_.tolist() == ["scale(a)", "townBonn", "scale(a):townBonn"]
+    for place, (fit, score) in enumerate(splits):
+        for turn, C in enumerate([0.1, np.inf]):
+            alone = bp.LogisticRegression(C, **options)
+            alone.fit(table.iloc[fit], None if y is None else y.iloc[fit], formula=formula)
+            wanted = -log_loss(
+                table["won"].iloc[score],
+                alone.predict_proba(table.iloc[score]),
+                labels=["no", "yes"],
+            )
+            assert found.scores_[place, 0, turn] == pytest.approx(wanted, abs=1e-6)
+    assert found.score(table, y) == pytest.approx(
+        -log_loss(table["won"], found.predict_proba(table)), abs=1e-12
+    )
+
+
+def test_a_formula_leaves_rows_out_of_fits_and_scores():
+    pytest.importorskip("formulaic")
+    rng = np.random.default_rng(4)
+    table = pd.DataFrame({"a": rng.normal(size=60), "won": rng.choice(["yes", "no"], 60)})
+    table.loc[[0, 7], "a"], table.loc[[5, 59], "won"] = np.nan, None
+    options = {"Cs": [0.1], "missing": "drop", "tol": 1e-13}
+    folds = np.arange(60) % 3
+    found = bp.LogisticRegressionCV(cv=folds, **options).fit(table, formula="won ~ a")
+    whole = table.notna().all(axis=1).to_numpy()
+    alone = bp.LogisticRegressionCV(cv=folds[whole], **options)
+    alone.fit(table[whole], formula="won ~ a")
+    np.testing.assert_allclose(found.scores_, alone.scores_, atol=1e-12)
+    np.testing.assert_array_equal(found.coef_, alone.coef_)
+
+
+def test_baselines_hold_where_there_is_no_penalty():
+    frame, labels = mixed()
+    frame = frame.dropna().drop(index=7)
+    labels = labels[frame.index]
+    reference = {"town": "Ulm", "bought": labels.iloc[0]}
+    found = bp.LogisticRegressionCV([1.0, np.inf], cv=2, reference=reference).fit(frame, labels)
+    alone = bp.LogisticRegression(np.inf, reference=reference).fit(frame, labels)
+    plain = bp.LogisticRegression(1.0).fit(frame, labels)
+    for C, model in ((1.0, plain), (np.inf, alone)):
+        again = bp.LogisticRegressionCV([1.0, np.inf], cv=2, reference=reference)
+        again.scoring = lambda model, X, y, C=C: float(model.C == C)
+        again.fit(frame, labels)
+        assert again.C_ == C and again.coef_names_.tolist() == model.coef_names_.tolist()
+        assert str(again.summary()) == str(model.summary())
+    assert "town=Ulm" in plain.coef_names_ and "town=Ulm" not in alone.coef_names_
+    assert set(found.scores_.shape) == {2, 1}
+    with pytest.raises(bp.DataError, match="level 'Rome', which does not occur"):
+        bp.LogisticRegressionCV([1.0, np.inf], reference={"town": "Rome"}).fit(frame, labels)
+    with pytest.raises(ValueError, match=r"reference is .* but C is 2: under a penalty"):
+        bp.LogisticRegressionCV([1.0, 2.0], reference=reference).fit(frame, labels)
 
 
 def test_the_only_row_of_a_class_is_always_fitted_to():

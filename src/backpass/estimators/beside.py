@@ -63,8 +63,23 @@ def are_counts(y: Any) -> bool:
     return len(shape) == 2 and shape[1] == 2
 
 
-def read_counts(y: ArrayLike) -> NDArray[np.float64]:
-    """Return counts as (n_rows, 2) float64; ValueError for what counts nothing."""
+def trials(
+    counts: NDArray[np.float64], weight: ArrayLike | None
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float64]]:
+    """Write counts (n_rows, 2) as single labels: the rows they are of, the labels, their weights.
+
+    What happened in no trial is left out. weight: of the rows, (n_rows,), or None.
+    """
+    times = counts if weight is None else counts * np.asarray(weight, np.float64)[:, None]
+    labels, rows = np.nonzero(times.T)
+    return rows, labels, times[rows, labels]
+
+
+def read_counts(y: ArrayLike, both: bool = True) -> NDArray[np.float64]:
+    """Return counts as (n_rows, 2) float64; ValueError for what counts nothing.
+
+    both: whether failures and successes must both have occurred, as a fit needs.
+    """
     try:
         counts = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError):
@@ -80,7 +95,7 @@ def read_counts(y: ArrayLike) -> NDArray[np.float64]:
             "and not negative."
         )
     for place, name in enumerate(("failures", "successes")):
-        if not counts[:, place].any():
+        if both and not counts[:, place].any():
             raise ValueError(
                 f"y counts no {name} (column {place}) in any row; a classifier needs two classes."
             )

@@ -8,7 +8,7 @@ left out would tell the fit about them.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -66,7 +66,7 @@ def cross_validate(
         model = made().set_params(l1_ratio=l1_ratios[place], n_jobs=inner)
         kept, left_out = (portion.take(rows) for rows in splits[split])
         of = f"fold {split + 1} of {len(splits)}"
-        walk = _Walk(kept, left_out, scoring, portion.missing_policy(model.missing), of, listening)
+        walk = _Walk(kept, left_out, scoring, portion.under_penalty(model), of, listening)
         return walk.along(model, Cs)
 
     run = Parallel(n_jobs=n_threads, require="sharedmem")
@@ -80,23 +80,24 @@ def cross_validate(
 
 @dataclass(frozen=True)
 class _Walk:
-    """One split: what is fitted to and scored; missing: the policy where a penalty allows any."""
+    """One split: what is fitted to and scored; under_penalty: parameters that hold there only."""
 
     kept: Any
     left_out: Any
     scoring: Any
-    missing: str | None
+    under_penalty: Mapping[str, Any]
     of: str
     listening: Listener | None
 
     def along(self, model: Any, Cs: Sequence[float]) -> Path:
         """Fit at every strength to the rows kept, and score those left out."""
         model.set_params(warm_start=True)
-        own, path = model.missing, _empty_path(len(Cs))
+        own = {name: getattr(model, name) for name in self.under_penalty}
+        path = _empty_path(len(Cs))
         given = None
         for turn, C in enumerate(Cs):
             # Without a penalty categories have baselines: other columns.
-            model.set_params(C=C, missing=own if np.isinf(C) else self.missing)
+            model.set_params(C=C, **(own if np.isinf(C) else self.under_penalty))
             if given is None or np.isinf(C):
                 given = self.kept.given(model)
             with told(of_part(self.listening, f"{self.of}, C = {C:.3g}")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from backpass.data.table import as_table, is_table
 from backpass.estimators.beside import Beside, target_name
@@ -48,6 +48,15 @@ def learn_design(estimator: Any, data: Any, y: Any, formula: str) -> Design:
     estimator.n_features_in_ = len(design.column_names)
     estimator.feature_names_in_ = np.array(design.column_names, dtype=object)
     return design
+
+
+def left_side(design: Design, data: Any) -> NDArray:
+    """Return y of every row, by the formula; rows to be left out have that of the row before."""
+    table = as_table(data)
+    complete = design.complete_rows(table)
+    if complete.all():
+        return design.labels(table)
+    return design.labels(table.filter(complete))[np.maximum(np.cumsum(complete) - 1, 0)]
 
 
 def whole_rows(

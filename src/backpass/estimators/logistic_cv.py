@@ -130,34 +130,32 @@ class LogisticRegressionCV(Routed, LogisticRegression):
 
         Parameters
         ----------
-        X, y, sample_weight, offset : as in `LogisticRegression.fit`, but y is labels. Weights
-            and offsets count in fits and in scores.
-        formula : refused; GridSearchCV over LogisticRegression takes one.
+        X, y, sample_weight, offset, formula : as in `LogisticRegression.fit`. Weights and offsets
+            count in fits and in scores. Rows of counts are divided as they are, in their order for
+            a number of folds, and scored by trials. What a formula learns of columns (levels,
+            means of `scale`) it learns in every split from the rows fitted to.
         params : groups=, a label per row, for splitters that ask for it. With scikit-learn's
             metadata routing, whatever splitter and scorer request.
 
         Raises ValueError where a split has no rows of a class to fit to, or a score is nan.
         """
         check_parameters(self)
-        if formula is not None:
-            raise ValueError(
-                "LogisticRegressionCV takes no formula; use scikit-learn's GridSearchCV("
-                "LogisticRegression(), {'C': [...]}).fit(table, y, formula='~ ...')."
-            )
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         sample_weight = None if sample_weight is None else np.asarray(sample_weight)
         split_params, score_params = self._routed(sample_weight, params)
-        scoring = self.scoring if is_dataset(X) else self._own_scorer(offset)
-        model = self._single(strengths(self.Cs)[0], shares(self.l1_ratios)[0])
+        scoring = self.scoring if is_dataset(X) else self._own_scorer()
+        model = self._single(strengths(self.Cs)[-1], shares(self.l1_ratios)[0])
         check_single(model)
-        given = model._read(X, y, sample_weight, offset)  # errors of the data come before all work
+        beside = (y, sample_weight, offset, formula)
+        given = model._read(X, *beside)  # errors of the data come before all work
         self._take(model)
         portion: Any
         if is_dataset(X):
             portion = stored_portion(X, offset, scoring)
         else:
-            portion = portion_of(X, y, sample_weight, offset, score_params)
+            design = None if formula is None else model.encoding_
+            portion = portion_of(X, y, sample_weight, offset, score_params, design)
         splits = self._divided(portion, split_params)
         if given.n_left_out:
             splits = portion.without_incomplete(splits, model)
@@ -166,7 +164,9 @@ class LogisticRegressionCV(Routed, LogisticRegression):
             read_at, C = model.C, self.C_
             model.set_params(C=C, l1_ratio=self.l1_ratio_)
             if np.isfinite(read_at) != np.isfinite(C):  # without a penalty there are baselines
-                given = model._read(X, y, sample_weight, offset)
+                if formula is None:
+                    model.set_params(reference=None)
+                given = model._read(X, *beside)
             model._fit_given(given)
             self._take_over(model, paths)
         return self
@@ -195,7 +195,7 @@ class LogisticRegressionCV(Routed, LogisticRegression):
     ) -> list[list[Path]]:
         """Fit and score in every split; set what was tried, and which of it is chosen."""
         Cs, l1_ratios = strengths(self.Cs), shares(self.l1_ratios)
-        made = partial(self._single, Cs[0], l1_ratios[0])
+        made = partial(self._single, Cs[-1], l1_ratios[0])
         paths = cross_validate(made, Cs, l1_ratios, portion, splits, scoring, self.n_jobs)
         self.Cs_, self.l1_ratios_ = np.array(Cs), np.array(l1_ratios)
         self.scores_, self.n_iter_ = gathered(paths, "scores"), gathered(paths, "n_iter")

@@ -7,7 +7,7 @@ to, and a scorer sees what it would see elsewhere.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,13 @@ from scipy import sparse
 from sklearn.utils import _safe_indexing
 
 from backpass.data.table import as_table, is_table
-from backpass.estimators.beside import are_counts
+from backpass.estimators.beside import are_counts, read_counts, trials
 from backpass.estimators.folds import Pair, Rows, row_numbers, without
+from backpass.estimators.formulas import left_side
 from backpass.estimators.given import Given
 from backpass.estimators.inputs import array_as_table, is_numeric_frame, read_labels
+from backpass.estimators.shifted import Shifted
+from backpass.formula import Design
 from backpass.metrics import log_loss
 
 EXACT = "neg_log_loss"  # computed from logits; a probability that was rounded to 0 has no logarithm
@@ -29,7 +32,8 @@ EXACT = "neg_log_loss"  # computed from logits; a probability that was rounded t
 class Portion:
     """Some rows with all that belongs to them, an entry a row or None.
 
-    offset: one number for all rows, too. score_params: what a scorer is given beside X and y.
+    y: labels, or (n_rows, 2) counts. offset: one number for all rows, too. score_params: what a
+    scorer is given beside X and y. formula: that of the fits, if any; inside: whether it names y.
     """
 
     X: Any
@@ -37,6 +41,8 @@ class Portion:
     weight: NDArray | None
     offset: NDArray | None
     score_params: Mapping[str, Any]
+    formula: str | None = None
+    inside: bool = False
 
     @property
     def n_rows(self) -> int:
@@ -44,25 +50,33 @@ class Portion:
         return len(self.y)
 
     def labels(self) -> NDArray:
-        """Return the class of every row."""
+        """Return the class of every row, for splits that look at it; rows of counts are alike."""
+        if are_counts(self.y):
+            return np.zeros(self.n_rows, dtype=np.intp)
         return np.asarray(read_labels(self.y))
 
     def classes(self, rows: Rows | None = None) -> NDArray:
         """Return the classes of rows that count: those without weight do not. None: all rows."""
+        if are_counts(self.y):
+            some = self if rows is None else self.take(rows)
+            return np.unique(trials(some.y, some.weight)[1])
         labels = self.labels()
         counts = np.ones(len(labels), dtype=bool) if self.weight is None else self.weight > 0.0
         if rows is not None:
             labels, counts = labels[rows], counts[rows]
         return np.unique(labels[counts])
 
-    def missing_policy(self, asked: str | None) -> str | None:
-        """Return the policy for missing values in the splits of these rows, under a penalty.
+    def under_penalty(self, model: Any) -> dict[str, Any]:
+        """Return parameters of the fits in splits that differ under a penalty.
 
         The only missing value of a column may be among the rows left out, of which a fit to a table
-        of numbers would know nothing.
+        of numbers would know nothing. Levels have no baseline there. A formula is the same always.
         """
+        if self.formula is not None:
+            return {}
         gaps = is_table(self.X) and not is_numeric_frame(self.X)
-        return "indicator" if asked is None and gaps else asked
+        missing = "indicator" if model.missing is None and gaps else model.missing
+        return {"missing": missing, "reference": None}
 
     def without_incomplete(self, splits: Sequence[Pair], model: Any) -> Sequence[Pair]:
         """Return the splits without the rows that missing="drop" has left out of a fit to all."""
@@ -81,11 +95,20 @@ class Portion:
                 name: rows_at(value, places) if _one_a_row(value, n_rows) else value
                 for name, value in self.score_params.items()
             },
+            self.formula,
+            self.inside,
         )
 
     def given(self, model: Any) -> Given:
         """Let a LogisticRegression read these rows, learning classes and columns from them."""
-        return model._read(self.X, self.y, self.weight, self.offset)
+        y = None if self.inside else self.y
+        return model._read(self.X, y, self.weight, self.offset, self.formula)
+
+    def single(self) -> Portion:
+        """Return rows of counts as rows of one label each, which the counts weigh."""
+        rows, labels, weight = trials(self.y, self.score_params.get("sample_weight"))
+        part = self.take(rows)
+        return replace(part, y=labels, score_params={**part.score_params, "sample_weight": weight})
 
     def score(self, model: Any, scoring: str | Callable) -> float:
         """Score a fitted model; larger is better. Rows that missing="drop" leaves out do not count.
@@ -96,9 +119,12 @@ class Portion:
             usable = model.encoding_.usable_rows(named_columns(self.X))
             if not usable.all():  # such as a level that occurs in no row fitted to
                 return self.take(usable).score(model, scoring)
+        if are_counts(self.y):
+            return self.single().score(model, scoring)
         if scoring != EXACT:
             assert callable(scoring)
-            return float(scoring(model, self.X, self.y, **self.score_params))
+            known = model if self.offset is None else Shifted(model, self.offset)
+            return float(scoring(known, self.X, self.y, **self.score_params))
         weight = self.score_params.get("sample_weight")
         numbers = model._targets(np.asarray(self.y))
         weight = None if weight is None else np.asarray(weight, dtype=np.float64)
@@ -111,16 +137,22 @@ def portion_of(
     weight: NDArray | None,
     offset: ArrayLike | None,
     score_params: Mapping[str, Any],
+    design: Design | None = None,
 ) -> Portion:
-    """Return rows in a form that can be divided; labels keep their name, which `reference` uses."""
+    """Return rows in a form that can be divided; labels keep their name, which `reference` uses.
+
+    design: what a fit to all rows has learned by a formula.
+    """
+    formula, inside = None, False
+    if design is not None:
+        formula, inside = design.text, bool(design.y)
+        y = left_side(design, X) if inside else y
     if are_counts(y):
-        raise ValueError(
-            "y holds counts of failures and successes, which no split divides; give each row twice "
-            "instead, labelled 0 and 1, with the counts as sample_weight."
-        )
-    labels = y if getattr(y, "ndim", 0) == 1 and hasattr(y, "name") else read_labels(y)
+        labels: Any = read_counts(y)
+    else:
+        labels = y if getattr(y, "ndim", 0) == 1 and hasattr(y, "name") else read_labels(y)
     added = None if offset is None else np.asarray(offset, dtype=np.float64)
-    beside = (labels, weight, added, score_params)
+    beside = (labels, weight, added, score_params, formula, inside)
     if sparse.issparse(X):
         return Portion(X.tocsr(), *beside)
     if not is_table(X):

@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from backpass.data.rows import Block
 from backpass.estimators.base import NetworkClassifier
-from backpass.estimators.beside import read_offset
-from backpass.estimators.inputs import is_plain, read_for_predict
+from backpass.estimators.beside import COUNTED, are_counts, read_counts, read_offset, trials
+from backpass.estimators.inputs import check_lengths, is_plain, read_for_predict
 from backpass.estimators.minimum import own_network
 from backpass.formula import Design
 from backpass.trace import Trace
@@ -76,12 +76,20 @@ class Predictions(NetworkClassifier):
     def score(
         self,
         X: Any,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
     ) -> float:
-        """Return the share of rows that are predicted right, by weight."""
-        return float(accuracy_score(y, self.predict(X, offset), sample_weight=sample_weight))
+        """Return the share of rows that are predicted right, by weight; of counts, of trials.
+
+        y: labels or counts; None where a formula's left side says what they are.
+        """
+        labels, predicted = known_y(self, X, y), self.predict(X, offset)
+        if isinstance(labels, np.ndarray) and are_counts(labels):
+            check_lengths(predicted, labels, sample_weight)
+            rows, labels, sample_weight = trials(labels, sample_weight)
+            predicted = predicted[rows]
+        return float(accuracy_score(labels, predicted, sample_weight=sample_weight))
 
     def trace(self, X: Any, y: ArrayLike, offset: ArrayLike | None = None) -> Trace:
         """Run these rows forward and backward through the fitted network and keep every z and δ.
@@ -117,6 +125,17 @@ class Predictions(NetworkClassifier):
         if own is not None:
             offset = own if offset is None else own + np.asarray(offset, dtype=np.float64)
         return None if offset is None else read_offset(offset, n_rows, len(self.classes_))
+
+
+def known_y(model: Any, X: Any, y: Any) -> Any:
+    """Return y as it was given, counts as numbers, or what a formula's left side says of X."""
+    design = model.encoding_
+    if y is None and isinstance(design, Design) and design.y:
+        y = design.labels(X)
+    if y is None:
+        raise ValueError("score needs y, the labels of the rows of X.")
+    counted = np.array_equal(model.classes_, COUNTED) and are_counts(y)
+    return read_counts(y, both=False) if counted else y
 
 
 def _log_proba(logits: NDArray[np.float64]) -> NDArray[np.float64]:

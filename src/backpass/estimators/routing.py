@@ -12,6 +12,7 @@ from sklearn.metrics import get_scorer
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 
 from backpass.estimators.portions import EXACT, Portion
+from backpass.estimators.predictions import known_y
 
 
 class Routed:
@@ -23,16 +24,19 @@ class Routed:
     def score(
         self,
         X: Any,
-        y: ArrayLike,
+        y: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
         offset: ArrayLike | None = None,
     ) -> float:
-        """Return the score that `scoring` gives to the predictions for X; larger is better."""
+        """Return the score that `scoring` gives to the predictions for X; larger is better.
+
+        y: labels or counts; None where a formula's left side says what they are.
+        """
         params = {} if sample_weight is None else {"sample_weight": sample_weight}
         if _routing():
             params = process_routing(self, "score", **params).scorer.score
         added = None if offset is None else np.asarray(offset, dtype=np.float64)
-        return Portion(X, y, None, added, params).score(self, self._own_scorer(added))
+        return Portion(X, known_y(self, X, y), None, added, params).score(self, self._own_scorer())
 
     def get_metadata_routing(self) -> MetadataRouter:
         """Say what goes where, for scikit-learn's metadata routing."""
@@ -47,16 +51,10 @@ class Routed:
         """Return scikit-learn's scorer."""
         return get_scorer("accuracy" if self.scoring is None else self.scoring)
 
-    def _own_scorer(self, offset: Any = None) -> Any:
-        """Return what `Portion.score` takes; offset: of the rows that are scored."""
-        if isinstance(self.scoring, str) and self.scoring == EXACT:
-            return EXACT
-        if offset is not None:
-            raise ValueError(
-                f"scoring is {self.scoring!r}, but scikit-learn's scorers know nothing of an "
-                f"offset; use scoring='{EXACT}'."
-            )
-        return self._scorer()
+    def _own_scorer(self) -> Any:
+        """Return what `Portion.score` takes."""
+        exact = isinstance(self.scoring, str) and self.scoring == EXACT
+        return EXACT if exact else self._scorer()
 
     def _routed(
         self, sample_weight: Any, params: Mapping[str, Any]

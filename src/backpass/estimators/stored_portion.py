@@ -79,9 +79,9 @@ class StoredPortion:
         table = self.table.select(Selection(marks))
         return StoredPortion(table, self.names, self.places, offset)
 
-    def missing_policy(self, asked: str | None) -> str | None:
-        """Return the policy for missing values in splits; a dataset's own serves them too."""
-        return asked
+    def under_penalty(self, model: Any) -> dict[str, Any]:
+        """Return parameters of fits under a penalty: all levels have coefficients."""
+        return {"reference": None}
 
     def without_incomplete(self, splits: Sequence[Pair], model: Any) -> Sequence[Pair]:
         """Return the splits: which rows are left out of a fit is seen when it reads them."""

@@ -38,7 +38,7 @@ class Test:
         return f"{self.kind}: chi2({self.df}) = {self.statistic:.4f}, p = {self.pvalue:.4g}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)  # a prompt shows the table
 class Results(Estimates):
     __doc__ = Estimates.__doc__
     read: Callable[[Any, Any], Any] | None = field(default=None, repr=False, compare=False)
