@@ -124,6 +124,74 @@ def test_birthwt_as_r_fits_it():
     assert found.params.index[3:5].tolist() == ["factor(race)2", "factor(race)3"]
 
 
+LAUNCHES = "challenger_orings/orings.csv"
+PUBLISHED = {  # calls of R as they were printed, the names that R gave, and its estimates
+    "titanic/TitanicSurvival.csv": (
+        "survived ~ age + sex + passengerClass",
+        "(Intercept) age sexmale passengerClass2nd passengerClass3rd",
+        [3.522074, -0.034393, -2.497845, -1.280570, -2.289661],
+    ),
+    "hsbdemo/hsbdemo.csv": (
+        "prog ~ ses + write",
+        "(Intercept) sesmiddle seshigh write",
+        [2.852186, -0.533291, -1.162832, -0.057928, 5.218200, 0.291393, -0.982670, -0.113603],
+    ),
+    "ucla_admissions/binary.csv": (
+        "admit ~ gre + gpa + rank",
+        "(Intercept) gre gpa rank2 rank3 rank4",
+        [-3.989979, 0.002264, 0.804038, -0.675443, -1.340204, -1.551464],
+    ),
+    "pima_ripley/pima_tr.csv": (
+        "type ~ .",
+        "(Intercept) npreg glu bp skin bmi ped age",
+        [-9.773062, 0.103183, 0.032117, -0.004768, -0.001917, 0.083624, 1.820410, 0.041184],
+    ),
+    "saheart/SAheart.csv": (
+        "chd ~ sbp + tobacco + ldl + famhist + obesity + alcohol + age",
+        "(Intercept) sbp tobacco ldl famhistPresent obesity alcohol age",
+        [-4.1295997, 0.0057607, 0.0795256, 0.1847793, 0.9391855, -0.0345434, 0.0006065, 0.0425412],
+    ),
+    "horseshoe_crab/CrabSatellites.csv": (
+        "satellites > 0 ~ width",
+        "(Intercept) width",
+        [-12.350818, 0.497231],
+    ),
+    LAUNCHES: (
+        "Total >= 1 ~ Temperature",
+        "(Intercept) Temperature",
+        [15.0429, -0.2322],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_names_and_estimates_are_those_that_r_printed(name):
+    formula, names, estimates = PUBLISHED[name]
+    data, options = read(name).drop(columns="rownames", errors="ignore"), {}
+    if "rank" in data:
+        data["rank"] = data["rank"].astype("category")
+    if "ses" in data:
+        data["ses"] = pd.Categorical(data["ses"], ["low", "middle", "high"])
+        options["reference"] = {"prog": "academic"}
+    fit = bp.LogisticRegression(C=np.inf, tol=1e-14, missing="drop", **options)
+    found = fit.fit(data, formula=formula).summary()
+    assert found.params.index.get_level_values(-1).unique().tolist() == names.split()
+    digits = 1e-4 if name == LAUNCHES else 1.5e-6
+    np.testing.assert_allclose(found.params, estimates, atol=digits)
+
+
+def test_a_comparison_may_be_the_left_side():
+    data = read(LAUNCHES)
+    fit = bp.LogisticRegression(C=np.inf).fit(data, formula="Total >= 1 ~ Temperature")
+    assert str(fit.summary()).startswith(
+        "Logistic regression, maximum likelihood: Total >= 1 = True against False"
+    )
+    assert fit.score(data) == fit.score(data, data["Total"] >= 1)
+    counts = bp.LogisticRegression(C=np.inf, tol=1e-14)
+    found = counts.fit(data, formula="cbind(Total, 6 - Total) ~ Temperature").summary()
+    np.testing.assert_allclose(found.params, [11.66299, -0.21623], atol=1.5e-5)
+
+
 def test_counts_and_offsets_of_a_formula():
     """cbind() has R's order, successes first; offset() is computed at predict, too."""
     table = TABLE.assign(won=RNG.integers(0, 5, N), lost=RNG.integers(1, 5, N))
@@ -233,6 +301,7 @@ def test_an_expression_as_deep_as_a_stack_is_refused():
         ("y ~ I(" + "-" * 60 + "age)", "nested more than 50 levels deep"),
         ("y ~ offset(age):lwt", "stands alone"),
         ("y ~ age - 1", "has no intercept, but fit_intercept is True"),
+        ("relevel(sex, 'm') ~ age", "relevel.*: what y is compared with is said by reference="),
         ("~ age", "no left side, and y is not given"),
     ],
 )
@@ -283,8 +352,8 @@ def test_a_formula_in_a_search():
     search = GridSearchCV(bp.LogisticRegression(), {"C": [0.1, 1.0]}, cv=3)
     search.fit(TABLE, TABLE["y"], formula="~ scale(age) + dose")
     assert search.best_estimator_.coef_names_.tolist() == ["scale(age)", "dosehi"]
-    with pytest.raises(ValueError, match=r"takes no formula; use scikit-learn's GridSearchCV"):
-        bp.LogisticRegressionCV().fit(TABLE, formula="y ~ age")
+    own = bp.LogisticRegressionCV([0.1, 1.0], cv=3).fit(TABLE, formula="y ~ scale(age) + dose")
+    assert own.coef_names_.tolist() == ["scale(age)", "dosehi"]
 
 
 def test_names_that_are_no_words_are_quoted_as_in_r():

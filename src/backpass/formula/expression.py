@@ -126,7 +126,8 @@ def read(tree: ast.expr) -> Node:
         if function in FUNCTIONS:
             return Call(function, (read(inside),))
     raise ValueError(
-        f"'{as_r(tree)}' is not understood. Terms are columns, C(column), poly(column, degree), "
+        f"'{as_r(tree)}' is not understood. Terms are columns, C(column), factor(column), "
+        f"relevel(column, ref = 'level'), poly(column, degree), "
         f"offset(column), I(...) with + - * / ^ and comparisons, and the functions "
         f"{', '.join([*FUNCTIONS, *STATEFUL])}; compute anything else as a column of the table."
     )

@@ -106,6 +106,7 @@ def _split(
     others = [name for name in columns if name not in left_names]
     context = {"__formulaic_variables_available__": others}
     try:
+        y, written = _comparison(written)
         parsed = formulaic.Formula(written, _ordering="none", _context=context)
         sides = list(getattr(parsed, "rhs", parsed))
         left = list(getattr(parsed, "lhs", ()))
@@ -114,7 +115,7 @@ def _split(
         if len(left) > 1:
             raise ValueError("the left side has several terms; two counts are cbind(s, f)")
         trees = [[_tree(factor) for factor in term.factors] for term in sides]
-        y = _left(_tree(left[0].factors[0])) if left else ()
+        y = _left(_tree(left[0].factors[0])) if left else y
     except Exception as error:
         said = re.sub(r"\x1b\[[\d;]*m|[⧛⧚]", "", str(error)).strip().split("\n")[0]
         raise ValueError(f"formula {text!r} is not understood: {said}") from None
@@ -127,6 +128,17 @@ def _split(
             raise ValueError(f"formula {text!r}: a number scales no term; write I(2 * x).")
         terms.append(factors)
     return y, terms, intercept
+
+
+def _comparison(written: str) -> tuple[tuple[tuple[str, Node], ...], str]:
+    """Take a left side such as `total >= 1` off, which formulaic's grammar does not have."""
+    left, tilde, right = written.partition("~")
+    if not tilde or not re.search("[<>=]", left):
+        return (), written
+    tree = ast.parse(left.strip(), mode="eval").body
+    if not isinstance(tree, ast.Compare):
+        return (), written
+    return _left((as_r(tree), tree)), tilde + right
 
 
 def _as_python(text: str) -> str:
@@ -151,6 +163,8 @@ def _tree(factor: Any) -> Parsed:
 
 def _left(parsed: Parsed) -> tuple[tuple[str, Node], ...]:
     label, tree = parsed
+    if isinstance(tree, ast.Call) and dotted(tree.func) == "relevel":
+        raise ValueError(f"{label}: what y is compared with is said by reference={{y: class}}.")
     if isinstance(tree, ast.Call) and dotted(tree.func) == "cbind" and len(tree.args) == 2:
         return tuple((as_r(part), _node(part)) for part in tree.args)
     node = _node(tree)
