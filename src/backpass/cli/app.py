@@ -58,7 +58,6 @@ def top(
     short_help="Fit a classifier to a table.",
 )
 def fit(
-    context: typer.Context,
     data: Data,
     target: Annotated[
         str | None,
@@ -165,9 +164,10 @@ def fit(
     json: Json = False,
 ) -> None:
     """Fit a classifier to a table, and say how good it is on rows that it has not seen."""
+    typed = dict(locals())  # every option above, as Typer converted it
     from backpass.cli.fit import run
 
-    run(FitRequest.checked(**context.params))
+    run(FitRequest.checked(**typed))
 
 
 @app.command(

@@ -78,7 +78,9 @@ class NetworkClassifier(ClassifierMixin, BaseEstimator):
             absent = np.setdiff1d(np.arange(first, last), rows.indices)
             kept = np.setdiff1d(np.arange(len(names)), absent)
             network, theta = fewer_inputs(network, theta, kept)
-            names, rows = tuple(names[place] for place in kept), dense(rows[:, kept])
+            # SciPy 1.12 cuts columns only where both index arrays have one type, as made here.
+            cut = sparse.csr_array((rows.data, rows.indices, rows.indptr), rows.shape)[:, kept]
+            names, rows = tuple(names[place] for place in kept), dense(cut)
             notes = (
                 f"{len(absent):,} words that do not occur in these rows are left out: their inputs "
                 "are 0, and so are their gradients.",
