@@ -97,7 +97,7 @@ PHASES = {
     "reading": (["--target", "y"], r"reading big\.csv"),
     "a fit": (["--target", "y"], r"fitting 4[\d,]+ rows .*pass \d"),
     "folds": (["--target", "y", "--cv"], r"fold 1 of 5.*pass \d"),
-    # More epochs than there is patience for: not each one is drawn, and the end must not come first.
+    # More epochs than are waited for: not each is drawn, and the end must not come first.
     "epochs": (
         ["--target", "y", "--hidden", "64,64", "--epochs", "9999", "--no-early-stopping"],
         r"epoch \d+ of at most 9999, .*loss \d",
