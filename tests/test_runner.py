@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import weakref
 
 import numpy as np
@@ -228,6 +229,28 @@ def test_an_error_in_a_part_comes_out_and_the_pool_goes_on():
         assert len(list(pool(lambda i: i, 10))) == 10
     finally:
         pool.close()
+
+
+def test_few_results_wait_for_a_slow_caller():
+    """Each may hold a curvature of many megabytes."""
+    pool, begun = Pool(3), []
+    try:
+        for taken, _ in enumerate(pool(begun.append, 60), start=1):
+            time.sleep(0.002)
+            # those that wait for the caller, one under way in every other thread, and its own
+            assert len(begun) - taken <= 2 * 3 + 2 + 1
+    finally:
+        pool.close()
+    assert sorted(begun) == list(range(60))
+
+
+def test_a_caller_that_leaves_early_leaves_no_thread_waiting():
+    pool = Pool(3)
+    parts = pool(lambda i: i, 100)
+    next(parts)
+    parts.close()
+    pool.close()
+    assert not [t for t in threading.enumerate() if t.name.startswith("backpass")]
 
 
 def test_threads_end_with_the_guard():
