@@ -18,6 +18,7 @@ from backpass.bordered import Bordered, BorderedFactor
 from backpass.data.mixed import Border, MixedBlock, MixedRows
 from backpass.data.rows import Block, Rows, View
 from backpass.factor import Factor
+from backpass.scratch import scratch
 
 Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
@@ -143,11 +144,11 @@ def class_order(view: View, n_outputs: int) -> NDArray[np.intp]:
 
 def class_pairs(proba: Matrix, weight: Vector) -> Matrix:
     """Return w (diag(π) - π πᵀ)_ab of every row, (m, k (k + 1) / 2), for the pairs a <= b."""
-    a, b = np.triu_indices(proba.shape[1])
-    pairs = -proba[:, a] * proba[:, b]
-    pairs[:, a == b] += proba
-    if weight.size:
-        pairs *= weight[:, None]
+    from backpass.kernels.head import softmax_bends
+
+    n_rows, k = proba.shape
+    pairs = scratch("class pairs", (n_rows, k * (k + 1) // 2))
+    softmax_bends(proba, weight, pairs)
     return pairs
 
 

@@ -4,7 +4,7 @@ import mpmath as mp
 import numpy as np
 import pytest
 
-from backpass.kernels.head import RUN, logistic_head, softmax_head, standardise
+from backpass.kernels.head import RUN, logistic_head, softmax_bends, softmax_head, standardise
 from backpass.losses import BCEWithLogitsLoss, CrossEntropyLoss
 
 NO_WEIGHT = np.empty(0)
@@ -79,3 +79,16 @@ def test_standardise_is_what_it_says(dtype, ones):
     longest = standardise(x, centre, 1.0 / scale, root, ones, out)
     np.testing.assert_allclose(out, root[:, None] * seen, rtol=8 * np.finfo(dtype).eps)
     assert longest == pytest.approx(np.square(seen).sum(axis=1).max(), rel=1e-13)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_bends_of_a_softmax_by_pairs_of_classes(weighted):
+    rng = np.random.default_rng(0)
+    proba, weight = rng.dirichlet(np.ones(4), 9), rng.uniform(size=9)
+    pairs = np.full((9, 10), np.nan)
+    softmax_bends(proba, weight if weighted else NO_WEIGHT, pairs)
+    a, b = np.triu_indices(4)
+    for row, given in enumerate(pairs):
+        full = np.diag(proba[row]) - np.outer(proba[row], proba[row])
+        expected = full[a, b] * (weight[row] if weighted else 1.0)
+        np.testing.assert_allclose(given, expected, rtol=1e-13, atol=1e-16)

@@ -27,7 +27,7 @@ import backpass.network
 from backpass.layers import Layer
 
 # What is no derivative: checks of options and of labels, and widths (every network checks them).
-OUTSIDE = {"__post_init__", "targets", "input_width", "output_width", "shapes"}
+OUTSIDE = {"__post_init__", "targets", "refuse_targets", "input_width", "output_width", "shapes"}
 # A Residual is structure: its sums stand in the two loops of the network.
 ELSEWHERE = {bp.Residual: (backpass.network, frozenset({"forward_pass", "backward_pass"}))}
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from backpass.kernels.csr import (
+    csr_forms,
     csr_gram,
     csr_moments,
     csr_norms,
@@ -322,7 +323,14 @@ class SparseBlock(Block):
         """Return ∑ weight_i x̃_i x̃_iᵀ, (d̃, d̃); weights may be negative."""
         found = np.zeros((view.width, view.width))
         csr_gram(*self.parts, 1.0 / view.scale, weight, view.ones, found)
-        return found + np.tril(found, -1).T
+        return found + found.T
+
+    def forms(self, view: View, matrix: Matrix) -> NDArray[np.float64]:
+        rest = np.ones((len(self), int(view.ones)))
+        found = np.full(len(self), matrix[-1, -1] if view.ones else 0.0)
+        cross = np.ascontiguousarray(matrix[: self.n_columns, self.n_columns :])
+        csr_forms(*self.parts, 1.0 / view.scale, matrix, cross, rest, found)
+        return found
 
     def norms(self, view: View) -> NDArray[np.float64]:
         """Return ‖x̃_i‖² of every row, (m,)."""

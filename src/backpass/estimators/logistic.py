@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -277,7 +278,7 @@ class LogisticRegression(Statistics, Predictions):
             return np.array(self.encoding_.coef_names, dtype=object)
         if hasattr(self, "feature_names_in_"):
             return self.feature_names_in_.copy()
-        return np.array([f"x{j}" for j in range(n_columns)], dtype=object)
+        return _plain_names(n_columns).copy()
 
     def _complaint(self, reason: str) -> str:
         if reason == "max_iter":
@@ -302,3 +303,9 @@ class LogisticRegression(Statistics, Predictions):
 
 def _missing_by_default(X: Any, C: float) -> str:
     return "indicator" if is_table(X) and np.isfinite(C) else "raise"
+
+
+@lru_cache(maxsize=4)
+def _plain_names(n_columns: int) -> NDArray:
+    """Return x0, x1, ...; kept, since for text they took a twentieth of every fit."""
+    return np.array([f"x{j}" for j in range(n_columns)], dtype=object)

@@ -87,3 +87,23 @@ def standardise(x, centre, inverse_scale, root, ones, out):
             out[i, n_columns] = root[i]
         longest = max(longest, norm)
     return longest
+
+
+@_jit
+def softmax_bends(proba, weight, pairs):
+    """Fill pairs (m, k (k + 1) / 2) with w (diag(π) - π πᵀ)_ab for a <= b.
+
+    proba: π (m, k); weight: (m,), or empty where all are 1. As NumPy's three calls it took half the
+    time of the product that it is for.
+    """
+    n_classes = proba.shape[1]
+    for i in range(proba.shape[0]):
+        w = weight[i] if weight.size else 1.0
+        place = 0
+        for a in range(n_classes):
+            here = w * proba[i, a]
+            pairs[i, place] = here - here * proba[i, a]
+            place += 1
+            for b in range(a + 1, n_classes):
+                pairs[i, place] = -here * proba[i, b]
+                place += 1

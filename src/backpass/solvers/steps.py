@@ -13,7 +13,7 @@ SUFFICIENT = 1e-4  # Armijo: the share of the predicted decrease that a step mus
 MOST_HALVINGS = 33
 
 Evaluate = Callable[[Vector, bool], Evaluation]  # (u, is it the first trial) -> evaluation
-Pair = tuple[Vector, Vector]
+Pair = tuple[Vector, Vector, float]  # s = Δu, y = Δ∇, ⟨s, y⟩
 
 
 def line_search(
@@ -42,19 +42,20 @@ def line_search(
 
 
 def new_pair(here: Evaluation, there: Evaluation) -> list[Pair]:
-    """Return [(Δu, Δ∇)], or nothing where rounding is all that is left of it."""
+    """Return [(Δu, Δ∇, ⟨Δu, Δ∇⟩)], or nothing where rounding is all that is left of it."""
     s, y = there.u - here.u, there.gradient - here.gradient
-    return [(s, y)] if float(s @ y) > 0.0 else []
+    product = float(s @ y)
+    return [(s, y, product)] if product > 0.0 else []
 
 
 def two_loops(solve: Callable[[Vector], Vector], pairs: Sequence[Pair], grad: Vector) -> Vector:
     """Return the L-BFGS product H⁻¹ · grad, `solve` being the first inverse (Nocedal 1980)."""
-    q = grad.copy()
+    q, scaled = grad.copy(), np.empty_like(grad)
     shares: list[float] = []
-    for s, y in reversed(pairs):
-        shares.append(float(s @ q) / float(s @ y))
-        q -= shares[-1] * y
+    for s, y, product in reversed(pairs):
+        shares.append(float(s @ q) / product)
+        q -= np.multiply(y, shares[-1], out=scaled)
     q = solve(q)
-    for (s, y), share in zip(pairs, reversed(shares), strict=True):
-        q += s * (share - float(y @ q) / float(s @ y))
+    for (s, y, product), share in zip(pairs, reversed(shares), strict=True):
+        q += np.multiply(s, share - float(y @ q) / product, out=scaled)
     return q
