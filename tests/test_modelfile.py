@@ -207,6 +207,22 @@ def test_what_cannot_be_saved(path):
         bp.save(object(), path)
 
 
+def test_a_description_longer_than_the_format_takes_is_refused(path, monkeypatch):
+    model, _ = logistic(labels=["a", 'b"', "c\\"])
+    bp.save(model, path)
+    [header] = struct.unpack("<Q", path.read_bytes()[:8])
+    path.unlink()
+    monkeypatch.setattr("backpass.modelfile.LONGEST_HEADER", header)  # less than it is reckoned at
+    with pytest.raises(
+        bp.ModelFileError, match=r"join the levels .* or leave columns of free text"
+    ):
+        bp.save(model, path)
+    assert not path.exists()
+    monkeypatch.setattr("backpass.modelfile.LONGEST_HEADER", header + 10_000)
+    bp.save(model, path)
+    assert struct.unpack("<Q", path.read_bytes()[:8]) == (header,)
+
+
 def test_a_failed_save_leaves_the_old_file(path, monkeypatch):
     model, _ = logistic()
     bp.save(model, path)

@@ -43,6 +43,7 @@ __all__ = ["FORMAT", "FitRecord", "ModelFileError", "load", "save"]
 
 FORMAT = 2
 KEY = "backpass"  # of the description in the header's metadata
+_ARRAYS_HEADER = 10_000  # bytes, more than names and places of a model's few arrays take
 
 _SEARCHES = {"LogisticRegressionCV"}  # which keep what they found
 
@@ -72,10 +73,12 @@ def save(model: Any, path: str | os.PathLike[str]) -> None:
     except ValueError as error:
         raise ModelFileError(str(error)) from None
     text = json.dumps(described, allow_nan=False)
-    if 2 * len(text) > LONGEST_HEADER:  # it is quoted once more in the header
+    quoted = len(text) + text.count('"') + text.count("\\")  # as a text in the header's own JSON
+    if quoted + _ARRAYS_HEADER > LONGEST_HEADER:
         raise ModelFileError(
-            f"the description of this model takes {len(text):,} characters, more than a "
-            "safetensors file can hold; join the levels of its largest categories."
+            f"the description of this model takes {quoted:,} characters, more than a safetensors "
+            "file can hold; join the levels of its largest categories, or leave columns of free "
+            "text out."
         )
     from safetensors.numpy import save_file
 

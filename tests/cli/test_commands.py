@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -17,10 +18,11 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
+from rich.console import Console
 
 import backpass as bp
 from backpass.cli import main
-from backpass.cli.words import number
+from backpass.cli.words import columns, number
 
 PENGUINS = str(resources.files("backpass.data") / "penguins.csv")
 METRICS = ("accuracy", "log_loss", "auc", "brier", "calibration_error")
@@ -604,8 +606,58 @@ def test_options_for_text_that_is_written_otherwise(run, write, tmp_path):
     assert [c["name"] for c in json.loads(out)["coefficients"]] == ["x", "k=p", "k=é"]
     assert json.loads(run("evaluate", model, path, *options, "--json")[1])["n_rows"] == 40
     assert run("predict", model, path, *options)[1].count("\n") == 41
-    line = error_line(*run("predict", model, path))
-    assert "not UTF-8" in line and "--encoding cp1252" in line
+    page = tmp_path / "t.html"
+    for command in (["predict", model, path], ["trace", model, path, "--html", page]):
+        line = error_line(*run(*command))
+        assert "not UTF-8" in line and "--encoding cp1252" in line
+    assert run("trace", model, path, "--html", page, *options)[0] == 0
+    assert "k=é" in page.read_text()
+
+
+def test_trace_takes_the_markers_that_it_is_given(run, saved, tmp_path):
+    text = Path(PENGUINS).read_text().splitlines()
+    cells = text[1].split(",")
+    cells[text[0].split(",").index("bill_length_mm")] = "-99"
+    data, page = tmp_path / "t.csv", tmp_path / "t.html"
+    data.write_text("\n".join([text[0], ",".join(cells)]) + "\n")
+    bills = [
+        run("trace", saved, data, "--html", page, *markers)[1].split("cost, ")[1]
+        for markers in ([], ["--missing-values", "-99"])
+    ]
+    assert bills[0] != bills[1]
+
+
+def test_a_pipe_is_not_data(run, saved, tmp_path):
+    for path in ("/dev/null", "-"):
+        line = error_line(*run("fit", path, "--target", "y"))
+        assert "is a pipe or a device, not a file; save what it gives as a file first" in line
+    assert error_line(*run("show", "/dev/null")) == "null: is a pipe or a device, not a file."
+    assert error_line(*run("show", tmp_path)) == f"{tmp_path.name}: is a folder, not a file."
+
+
+def test_columns_are_as_wide_as_what_they_hold():
+    rows = [["日本語", number(3.25)], ["[b]a\nb", "-"]]
+    assert laid_out(columns(["name", "value"], rows), 80) == [
+        "  name    value",
+        "  日本語  3.250",
+        "  [b]a b      -",
+    ]
+
+
+def test_words_make_room_for_numbers_and_numbers_never_do():
+    row = ["a name of many letters", "a class of fewer", "123456.7"]
+    assert laid_out(columns(["", "class", "coefficient"], [row], left=2), 48)[1] == (
+        "  a name of many…  a class of fewer     123456.7"
+    )
+    assert laid_out(columns(["", "class", "coefficient"], [row], left=2), 10)[1] == (
+        "  a name …  a class…     123456.7"
+    )
+
+
+def laid_out(table, width):
+    console = Console(width=width, file=io.StringIO(), soft_wrap=True)
+    console.print(table)
+    return console.file.getvalue().splitlines()
 
 
 def test_several_files_and_a_store_are_data_too(run, write, tmp_path):

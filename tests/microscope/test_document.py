@@ -16,6 +16,7 @@ from tests.oracles.cases import draw, networks
 
 import backpass as bp
 from backpass.check.derivations import derivation
+from backpass.microscope.badges import badge
 from backpass.microscope.document import as_script_json, chosen_rows, document, short_name
 from backpass.microscope.page import SCRIPTS, asset, page
 from backpass.microscope.rules import RULES
@@ -85,6 +86,19 @@ def test_rules_are_checked_and_a_wrong_one_is_told():
     assert right["passed"] and right["error"] < 1e-9
     assert loss["passed"] and loss["error"] < 1e-9
     assert not wrong["passed"] and "backward" in wrong["says"]
+
+
+def test_a_layer_is_not_checked_unit_by_unit_where_it_has_thousands(monkeypatch):
+    net = bp.Network([bp.Linear(5000, 1), bp.Sigmoid()], loss=bp.BCELoss())
+    trace = net.trace(net.init(seed=0), np.ones((1, 5000)), np.array([1]))
+    calls = []
+    forward = bp.Linear.forward
+    monkeypatch.setattr(
+        bp.Linear, "forward", lambda self, *given: calls.append(1) or forward(self, *given)
+    )
+    found = badge(trace, 1)
+    assert found.passed and found.error < 1e-9 and found.says.endswith("a layer this large.")
+    assert 0 < len(calls) < 500
 
 
 def test_built_in_rules_bring_the_ledgers_verdict(monkeypatch):

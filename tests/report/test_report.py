@@ -176,6 +176,23 @@ def test_in_a_browser(driver, reports, name):
     assert [url for url in page.requests() if not url.startswith(HERE)] == []
 
 
+@pytest.mark.browser
+def test_numbers_that_are_closed_are_printed(driver, reports):
+    page = Page(driver, reports["two"])
+    high = "return document.querySelector('details table').getBoundingClientRect().height"
+    shown = (
+        "return document.querySelector('details td').checkVisibility({contentVisibilityAuto: true})"
+    )
+    try:
+        page.width(1440)
+        assert page.js("return document.querySelectorAll('details[open]').length") == 0
+        assert not page.js(shown)
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        assert page.js(shown) and page.js(high) > 50
+    finally:
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 def lightness(page, selector, key):
     """Return the relative luminance of an element's colour, as contrast is defined by."""
     script = "return getComputedStyle(document.querySelector(arguments[0]))[arguments[1]]"

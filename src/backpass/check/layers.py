@@ -108,7 +108,8 @@ class Point:
 
         def seen(column: int) -> Estimate:
             scales = scales_of(self.z_in[:, column : column + 1])
-            step = scales * np.eye(self.z_in.shape[1])[column]
+            step = np.zeros_like(self.z_in)
+            step[:, column : column + 1] = scales
 
             def change(t: float) -> Array:
                 # Less z_out: so outputs that do not depend on this unit add no rounding.

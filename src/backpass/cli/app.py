@@ -251,15 +251,20 @@ def trace(
         list[str] | None, typer.Option(metavar="A,B", help="Rows to compare it with.")
     ] = None,
     target: FitsTarget = None,
+    missing_values: FitsMarkers = None,
+    encoding: Encoding = "utf-8",
+    decimal: Decimal = ".",
 ) -> None:
     """Draw every z and δ of a saved model on a row: the gradient, term by term, as one page."""
+    from backpass.cli.rows import TextForm
     from backpass.cli.trace import run
 
     try:
         others = [int(name) for name in names(rows)]
     except ValueError:
         raise typer.BadParameter(f"--rows {','.join(rows or [])}: name rows by number") from None
-    run(model, data, target, row, others, html)
+    form = TextForm(encoding, decimal)
+    run(model, data, target, row, others, html, markers(missing_values), form)
 
 
 @app.command(

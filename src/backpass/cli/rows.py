@@ -119,6 +119,7 @@ def read_records(
     target: str,
     kinds: Mapping[str, Kind],
     missing_values: tuple[str, ...],
+    form: TextForm,
 ) -> Records:
     """Read the records with these numbers, counted from 1, in this order.
 
@@ -126,7 +127,7 @@ def read_records(
     """
     import pyarrow as pa
 
-    source = Source(find_files(path), Reading(missing_values))
+    source = Source(find_files(path), Reading(missing_values, form.encoding, form.decimal))
     wanted: dict[str, Kind] = {**kinds, target: "text"}
     found: dict[int, pa.Table] = {}
     before = 0

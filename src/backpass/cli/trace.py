@@ -7,14 +7,21 @@ from pathlib import Path
 from backpass.cli import saved
 from backpass.cli.measuring import as_input
 from backpass.cli.progress import watching
-from backpass.cli.rows import read_records
+from backpass.cli.rows import TextForm, read_records
 from backpass.cli.terminal import refuse_bad_place, results, warn
 from backpass.data.errors import DataError
 from backpass.data.labels import places_of
 
 
 def run(
-    model_path: Path, data: Path, target: str | None, row: int, others: list[int], html: Path
+    model_path: Path,
+    data: Path,
+    target: str | None,
+    row: int,
+    others: list[int],
+    html: Path,
+    missing_values: tuple[str, ...] | None,
+    form: TextForm,
 ) -> None:
     """Write the page; row and others count records from 1, as messages do."""
     refuse_bad_place(html)
@@ -22,8 +29,8 @@ def run(
         model = saved.open_model(model_path, data)
         column = saved.target_column(model, model_path, target)
         wanted = list(dict.fromkeys([row, *others]))
-        markers = saved.missing_values(model)
-        rows = read_records(data, wanted, column, saved.kinds(model), markers)
+        markers = saved.missing_values(model, missing_values)
+        rows = read_records(data, wanted, column, saved.kinds(model), markers, form)
         try:
             places, note = places_of(rows.labels, model.classes_, column)
             trace = model.trace(as_input(model, rows.columns), model.classes_[places])

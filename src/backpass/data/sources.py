@@ -132,6 +132,12 @@ def find_files(path: str | os.PathLike[str]) -> list[Path]:
         files = [file for file in files if file.is_file()]
         if not files:
             raise DataError("no file has such a name.", file=path)
+    elif place.exists() or text == "-":
+        raise DataError(
+            "is a pipe or a device, not a file; save what it gives as a file first, since data are "
+            "read more than once.",
+            file=path,
+        )
     else:
         raise DataError("there is no such file.", file=path)
     files.sort()

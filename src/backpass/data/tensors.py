@@ -51,8 +51,11 @@ class Tensors:
 
 def read_header(path: Path) -> Tensors:
     """Read a file's header; DocumentError where it is not whole and well-formed."""
-    if not path.is_file():
+    if not path.exists():
         raise DocumentError("there is no such file.")
+    if not path.is_file():
+        kind = "folder" if path.is_dir() else "pipe or a device"
+        raise DocumentError(f"is a {kind}, not a file.")
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(_LENGTH), "little")

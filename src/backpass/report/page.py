@@ -38,7 +38,13 @@ _STYLE = """
 @media print { :root { --paper: #fff; --panel: #fff; --ink: #000; --soft: #444; --grid: #ddd;
   --line: #bbb; --wash: #f2f2f2; --warn: #fff; --cell: 0, 114, 178; --c1: #0072b2; --c2: #c25400;
   --c3: #00805e; --c4: #b0578a; --c5: #a06f00; --c6: #2f86b8; color-scheme: light; }
-  section, figure, tr { break-inside: avoid; } details > summary { display: none; } }
+  h2, figcaption, summary { break-after: avoid; } .charts { display: block; }
+  figcaption, tr, svg, section:has(.confusion) { break-inside: avoid; }
+  .charts section { margin-top: 16px; } section:not(.wide) svg { max-width: 400px; margin: 0; }
+  .scroller { overflow: visible; } .wide svg { min-width: 0; }
+  td, thead th { white-space: normal; overflow-wrap: anywhere; }
+  details::details-content { content-visibility: visible; block-size: auto; }
+  details > summary { list-style: none; } }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui,
   -apple-system, "Segoe UI", Roboto, Arial, sans-serif; font-variant-numeric: tabular-nums; }
