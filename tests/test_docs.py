@@ -4,7 +4,8 @@
   temporary directory, so a page reads like a session.
 * A ```text block right after a ```python block is what it prints, to the character.
 * A ```console run block: each line that begins with `$ backpass` ends with status 0, in the same
-  directory. What it prints is not compared: times and paths differ.
+  directory. A ```text block right after it is an excerpt: each of its lines is a line that they
+  print, in this order. The rest is not compared: times and paths differ.
 * Every script of examples/ runs and prints something, warnings being errors.
 * Relative links lead to files, and a link such as [`Linear.forward`](../src/…/linear.py) to a file
   that defines that name.
@@ -58,12 +59,12 @@ def blocks(markdown: str) -> list[Block]:
 
 
 def outputs(markdown: str) -> dict[int, str]:
-    """Map the line of each python block to what the text block right after it says it prints."""
+    """Map the line of each block that runs to what the text block right after it shows."""
     found = list(FENCE.finditer(markdown))
     return {
         markdown.count("\n", 0, first.start(2)) + 1: second[2]
         for first, second in pairwise(found)
-        if first[1].strip() == "python"
+        if first[1].strip() in ("python", "console run")
         and second[1].strip() == "text"
         and not markdown[first.end() : second.start()].strip()
     }
@@ -81,7 +82,10 @@ def run_page(name: str, markdown: str) -> None:
                 if block.line in expected:
                     assert printed == expected[block.line], f"{name}, line {block.line}"
             elif block.kind == "console run":
-                run_console(name, block)
+                printed = run_console(name, block)
+                left = iter(line.rstrip() for line in printed.splitlines())
+                for line in expected.get(block.line, "").splitlines():
+                    assert line.rstrip() in left, f"{name}, line {block.line}: not printed: {line}"
     finally:
         del sys.modules["snippet"]
 
@@ -94,10 +98,11 @@ def run_python(name: str, block: Block, namespace: dict[str, object]) -> str:
     return printed.getvalue()
 
 
-def run_console(name: str, block: Block) -> None:
-    """Run the `$ backpass` lines of one block as a shell would, each in its own process."""
+def run_console(name: str, block: Block) -> str:
+    """Run the `$ backpass` lines of one block, each in its own process; return what they print."""
     text = block.text.replace("\\\n", " ")
     commands = [line[2:] for line in text.splitlines() if line.startswith("$ backpass")]
+    printed = ""
     assert commands, f"{name}, line {block.line}: a console block to run has no `$ backpass` line"
     for command in commands:
         start = [
@@ -109,6 +114,8 @@ def run_console(name: str, block: Block) -> None:
             [*start, *shlex.split(command)[1:]], capture_output=True, text=True, timeout=120
         )
         assert run.returncode == 0, f"{name}, line {block.line}: {command}\n{run.stderr}"
+        printed += run.stdout
+    return printed
 
 
 def defined_names(path: Path) -> set[str]:
@@ -213,6 +220,13 @@ def test_snippets_of_a_page_share_a_namespace_and_a_warning_is_an_error():
 def test_a_command_that_fails_is_found():
     with pytest.raises(AssertionError, match="no-such-command"):
         run_page("console", "```console run\n$ backpass no-such-command\n```\n")
+
+
+def test_a_line_that_no_command_prints_is_found():
+    shown = "```console run\n$ backpass --help\n```\n\n```text\n{}\n```\n"
+    run_page("right", shown.format(""))
+    with pytest.raises(AssertionError, match="wrong, line 2: not printed: Usage: another"):
+        run_page("wrong", shown.format("Usage: another"))
 
 
 def test_broken_links_are_found(tmp_path):
