@@ -96,3 +96,14 @@ def test_the_score_is_the_share_of_trials_predicted_right(weight):
     assert none == float(model.predict(X[:1])[0] == 0)
     with pytest.raises(ValueError, match="score needs y"):
         model.score(X)
+
+
+def test_the_table_says_that_its_deviance_is_not_of_groups(tmp_path):
+    model = bp.LogisticRegression(C=np.inf).fit(X, COUNTS)
+    said = " ".join(str(model.summary()).split())
+    assert f"trials used {COUNTS.sum()}" in said and "A deviance of groups, as R prints it" in said
+    bp.save(model, tmp_path / "m.safetensors")
+    assert str(bp.load(tmp_path / "m.safetensors").summary()) == str(model.summary())
+    assert "A deviance of groups" in model.summary()._repr_html_()
+    single = bp.LogisticRegression(C=np.inf).fit(ONE_EACH, LABELS, TIMES)
+    assert "rows used" in str(single.summary()) and "deviance" not in str(single.summary())

@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import log_loss
 from tests.inference.data import read
 
 import backpass as bp
@@ -329,16 +330,25 @@ def test_what_contradicts_a_formula_is_refused():
     fit(C=1.0, standardize=True, reference={"dose": "hi"})  # contrasts mean something here
 
 
-def test_the_command_line_says_what_it_cannot_do_with_a_formula(tmp_path, capsys):
+def test_the_command_line_measures_and_predicts_by_a_formula(tmp_path, capsys):
     from backpass.cli import main
 
-    TABLE.to_csv(tmp_path / "t.csv", index=False)
-    bp.save(bp.LogisticRegression().fit(TABLE, formula="y ~ age + sex"), tmp_path / "m.safetensors")
+    formula = "y ~ age + sex:C(race) + smoke + relevel(dose, ref = 'hi')"
+    bp.save(bp.LogisticRegression().fit(TABLE, formula=formula), tmp_path / "m.safetensors")
     model, data = str(tmp_path / "m.safetensors"), str(tmp_path / "t.csv")
-    assert main(["evaluate", model, data, "--target", "y"]) == 1
-    assert "fitted with a formula, by which files are not measured" in capsys.readouterr().err
-    assert main(["predict", model, data, "--out", str(tmp_path / "p.csv")]) == 0
+    gaps = TABLE.astype({"age": float, "sex": object})
+    gaps.loc[4, "age"], gaps.loc[[5, 6], "sex"] = np.nan, "other"
+    gaps.to_csv(data, index=False)
+    assert main(["evaluate", model, data, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    kept = TABLE.drop(index=[4, 5, 6])
     fit = bp.load(model)
+    expected = log_loss(kept["y"], fit.predict_proba(kept))
+    assert found["n_rows"] == 57 and "3 rows with missing or unseen" in found["warnings"][0]
+    assert found["log_loss"] == pytest.approx(expected, rel=1e-9)
+    assert found["accuracy"] == pytest.approx(fit.score(kept), rel=1e-12)
+    TABLE.to_csv(data, index=False)
+    assert main(["predict", model, data, "--out", str(tmp_path / "p.csv")]) == 0
     predicted = pd.read_csv(tmp_path / "p.csv")["prediction"]
     np.testing.assert_array_equal(predicted, fit.predict(TABLE))
     pytest.importorskip("onnx")
@@ -365,3 +375,25 @@ def test_names_that_are_no_words_are_quoted_as_in_r():
         assert fit.inference(table).account.target == "the y"
     logs = design("`the y` ~ log(`my age`):dose + I(`my age`^2)", table)
     assert logs.coef_names == ["I(`my age`^2)", "log(`my age`):doselo", "log(`my age`):dosehi"]
+
+
+def test_tables_with_other_columns_and_rows_with_new_levels():
+    fit = bp.LogisticRegression().fit(TABLE, formula="y ~ age + sex")
+    expected = fit.predict_proba(TABLE)
+    fewer = TABLE[["sex", "age"]].assign(more=1)  # no y, other order, a column more
+    np.testing.assert_array_equal(fit.predict_proba(fewer), expected)
+    with pytest.raises(bp.DataError, match="names 'age', which the table does not have"):
+        fit.predict(TABLE.drop(columns="age"))
+    with pytest.raises(bp.DataError, match="names 'y', which the table does not have"):
+        fit.score(fewer)
+    new = TABLE.assign(sex=["x", "y", *TABLE["sex"][2:]])
+    with pytest.raises(bp.DataError, match=r"column 'sex': holds 'x', 'y' in 2 rows"):
+        fit.predict(new)
+    assert fit.encoding_.usable_rows(new).tolist() == [False, False] + [True] * (N - 2)
+    rare = TABLE.assign(sex=["x", *TABLE["sex"][1:]])  # fitted to in two splits, left out in one
+    search = bp.LogisticRegressionCV([1.0], cv=np.arange(N) % 3, missing="drop", tol=1e-12)
+    scores = search.fit(rare, formula="y ~ age + sex").scores_.ravel()
+    other = np.arange(N) % 3 > 0
+    alone = bp.LogisticRegression(tol=1e-12).fit(rare[other], formula="y ~ age + sex")
+    known = rare[~other].iloc[1:]
+    assert scores[0] == pytest.approx(-log_loss(known["y"], alone.predict_proba(known)), abs=1e-6)

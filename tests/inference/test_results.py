@@ -556,3 +556,16 @@ def test_changes_of_a_softmax_are_differences_of_predictions():
     errors = found["std err"].unstack()[names].to_numpy()
     np.testing.assert_allclose(errors, np.sqrt(variance), rtol=1e-6)
     np.testing.assert_allclose(found["dy/dx"].unstack().sum(axis=0), 0.0, atol=1e-13)
+
+
+def test_a_prompt_shows_tables_and_what_was_asked_wrongly():
+    model, X, y = fitted()
+    results = model.inference(X, y)
+    assert repr(results) == str(results) == repr(results.summary())
+    assert repr(model.summary()) == str(model.summary()) == str(results)
+    smaller = bp.LogisticRegression(C=np.inf, tol=1e-16).fit(X[["age"]], y)
+    with pytest.raises(TypeError, match=r"for a test against a smaller fit its results: lr_test\("):
+        results.lr_test(smaller)
+    assert results.lr_test(smaller.summary()).df == 3
+    with pytest.raises(ValueError, match=r"inference needs y, what the fit was given"):
+        model.inference(X)

@@ -21,7 +21,7 @@ from backpass.data.unseen import unseen_words
 from backpass.encoding import Encoding
 from backpass.formula import Design
 from backpass.metrics import trivial_log_proba
-from backpass.streaming import StoredEncoded, unseen_values
+from backpass.streaming import StoredEncoded, as_cells, unseen_values
 from backpass.tallies import Tally
 
 _HEIGHT = 8192  # rows; fewer where there are many columns
@@ -84,10 +84,8 @@ def log_probabilities(
         yield from _of_plain_numbers(model, table)
         return
     if isinstance(model.encoding_, Design):
-        raise ValueError(
-            "the model was fitted with a formula, by which files are not measured; use "
-            "model.score(table, y) in Python, or predict, which writes its predictions."
-        )
+        yield from _of_formula(model, table)
+        return
     stored = StoredEncoded(table, model.encoding_)
     encoded = stored.rows()
     height = min(_HEIGHT, encoded.height(1, encoded.n_rows))
@@ -96,6 +94,19 @@ def log_probabilities(
         usable = stored.usable(rows)
         if usable.any():
             yield rows, usable, model.log_proba_of_block(encoded.block(rows))[usable]
+
+
+def _of_formula(
+    model: Any, table: StoredTable
+) -> Iterator[tuple[slice, NDArray[np.bool_], NDArray[np.float64]]]:
+    """Do the same for a model that makes its columns of the table's by a formula."""
+    design = model.encoding_
+    for start in range(0, table.n_rows, _HEIGHT):
+        rows = slice(start, min(start + _HEIGHT, table.n_rows))
+        cells = as_cells(table, design.column_names, rows)
+        usable = design.usable_rows(cells)
+        if usable.any():
+            yield rows, usable, model.predict_log_proba(cells.filter(usable))
 
 
 def _of_plain_numbers(

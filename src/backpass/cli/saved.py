@@ -8,6 +8,8 @@ from typing import Any
 from backpass.data.cells import MISSING_VALUES, Kind
 from backpass.data.sources import find_files, has_arrays
 from backpass.data.stored_sparse import SparseForm
+from backpass.formula import Design
+from backpass.formula.expression import Column
 from backpass.modelfile import ModelFileError, load
 
 
@@ -68,9 +70,15 @@ def missing_values(model: Any, given: tuple[str, ...] | None = None) -> tuple[st
 def target_column(model: Any, path: Path, given: str | None) -> str:
     """Return the column that a model predicts: the one given, or the fit's."""
     record = getattr(model, "fit_record_", None)
-    column = given or (None if record is None else record.target)
+    column = given or (None if record is None else record.target) or _left_side(model)
     if column is None:
         raise ModelFileError(
             f"{path.name}: does not say which column it predicts; name it with --target."
         )
     return column
+
+
+def _left_side(model: Any) -> str | None:
+    """Return the column that a formula has on its left side, if it is one."""
+    sides = model.encoding_.y if isinstance(model.encoding_, Design) else ()
+    return sides[0].name if len(sides) == 1 and isinstance(sides[0], Column) else None

@@ -18,7 +18,7 @@ class Given:
 
     For two classes y may also hold the share of the second in each row. weight: (n_rows,), None
     where all are 1. n_left_out: rows that had missing values. offset: (n_rows, n_outputs) or None.
-    Several fits may share it: columns are measured once.
+    counted: whether y came as counts. Several fits may share it: columns are measured once.
     """
 
     rows: Rows
@@ -26,6 +26,7 @@ class Given:
     weight: NDArray | None
     n_left_out: int = 0
     offset: NDArray | None = None
+    counted: bool = False
     _spreads: dict[int, Spread] = field(default_factory=dict, repr=False, compare=False)
 
     def spread(self, stride: int) -> tuple[Spread, int]:

@@ -203,7 +203,8 @@ class LogisticRegression(Statistics, Predictions):
         else:
             y, sample_weight = self._targets(beside.y), beside.sample_weight
         weight = row_weights(sample_weight, self.class_weight, X, y, self.classes_)
-        return self._with_offset(Given(as_rows(X), y, weight, n_left_out), beside.offset)
+        given = Given(as_rows(X), y, weight, n_left_out, counted=beside.counted)
+        return self._with_offset(given, beside.offset)
 
     def _with_offset(self, given: Given, offset: ArrayLike | None) -> Given:
         if offset is None:
@@ -224,7 +225,7 @@ class LogisticRegression(Statistics, Predictions):
             problem = self._problem(given)
             fitted = minimise(self, problem, before)
             self._report(problem, fitted)
-            self._examine(problem, fitted.outcome, given.n_left_out)
+            self._examine(problem, fitted.outcome, given)
         self.passes_ = problem.objective.passes
         return fitted
 

@@ -100,6 +100,9 @@ class Statistics:
                 f"the fit had {'an' if self.has_offset_ else 'no'} offset, and inference needs "
                 f"what the fit was given: call it with{'' if self.has_offset_ else 'out'} offset=."
             )
+        named = isinstance(self.encoding_, Design) and self.encoding_.y
+        if y is None and not named and not is_dataset(X):
+            raise ValueError("inference needs y, what the fit was given: inference(X, y).")
         if is_dataset(X):
             given = self._with_offset(self._dataset_of_the_fit(X, y, sample_weight), offset)
         else:
@@ -117,7 +120,7 @@ class Statistics:
             u = problem.objective.solvers(self.coef_, self.intercept_)
             optimum = self._optimum(problem, u)
             refuse_other_rows(optimum, self.converged_)
-            account = self._account(problem, given.n_left_out)
+            account = self._account(problem, given)
             return results(account, optimum, cov, groups, self._reader(), self.n_jobs)
 
     def summary(self) -> Results | Penalised:
@@ -239,7 +242,7 @@ class Statistics:
             intercept=bool(self.fit_intercept),
         )
 
-    def _account(self, problem: Problem, n_dropped: int) -> Account:
+    def _account(self, problem: Problem, given: Given) -> Account:
         base, known = self._base(), self._known()
         return Account(
             names=known.names,
@@ -249,7 +252,8 @@ class Statistics:
             target=self._target,
             null_value=-problem.null_objective,
             n_rows=problem.objective.total_weight,
-            n_dropped=n_dropped,
+            n_dropped=given.n_left_out,
+            counted=given.counted,
             reached=self.converged_,
             intercept=known.intercept,
             class_weight=self.class_weight is not None,
@@ -267,14 +271,14 @@ class Statistics:
             return examine_firth(problem.objective, u, self._base())
         return examine(problem.objective, u, self._base(), self.converged_, here)
 
-    def _examine(self, problem: Problem, outcome: Outcome, n_dropped: int) -> None:
+    def _examine(self, problem: Problem, outcome: Outcome, given: Given) -> None:
         """Keep the results of a fit at C=inf."""
         self._results = None
         if np.isfinite(self.C) or not problem.objective.fits_matrix:
             return
         optimum = self._optimum(problem, outcome.theta, outcome.curved)
         self.cost_ = -optimum.value
-        account = self._account(problem, n_dropped)
+        account = self._account(problem, given)
         cov = "HC0" if account.class_weight else "hessian"
         self._results = results(account, optimum, cov).without_rows()
 
@@ -284,7 +288,8 @@ class Statistics:
             return False
         separation = self._results.separation
         for kind, said in notes(self._results):
-            warnings.warn(said, WARNINGS[kind], stacklevel=5)
+            if kind in WARNINGS:
+                warnings.warn(said, WARNINGS[kind], stacklevel=5)
         return separation is not None
 
 

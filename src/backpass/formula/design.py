@@ -74,7 +74,10 @@ class Design:
             for factor in term:
                 used.setdefault(factor, len(used))
         if not used:
-            raise DataError(f"the formula {formula.text!r} names no column to fit with.")
+            raise DataError(
+                f"the formula {formula.text!r} names no column to fit with; what a model without "
+                "columns reaches is in the results of any other fit, llnull."
+            )
         nodes = [factor.node for factor in used] + list(formula.offsets)
         names = list(dict.fromkeys(name for node in nodes for name in expression.columns_of(node)))
         left = tuple(node for _, node in formula.y)
@@ -153,7 +156,13 @@ class Design:
         here = [name for name in _columns(self.y) if name in table.column_names]
         return _complete(table, [*self.column_names, *here])
 
-    usable_rows = complete_rows
+    def usable_rows(self, table: Any) -> NDArray[np.bool_]:
+        """Mark the rows, (n_rows,), that are complete and have levels that the fit saw."""
+        usable, table = self.complete_rows(table), as_table(table)
+        for factor in self.factors:
+            if isinstance(factor, Levels):
+                usable &= factor.seen(table)
+        return usable
 
     def with_baselines(self, reference: Mapping[str, str]) -> Design:
         """Return the design, whose baselines were learned; DataError for names of no category."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from backpass.data import document
 from backpass.data.columns import Category, learn_column, level_codes
 from backpass.data.errors import DataError, listed
+from backpass.data.unseen import Unseen
 from backpass.formula import expression
 from backpass.formula.parse import Factor
 
@@ -70,23 +71,35 @@ class Levels:
         shown = [self.levels.index(level) for level in self._shown(full)]
         return (codes[:, None] == np.array(shown)).astype(np.float64)
 
+    def seen(self, table: pa.Table) -> NDArray[np.bool_]:
+        """Mark the rows, (n_rows,), whose level the fit saw."""
+        if self._is_condition:
+            return np.ones(table.num_rows, dtype=bool)
+        return self._found(table)[0] >= 0
+
     def _shown(self, full: bool) -> list[str]:
         return [level for level in self.levels if full or level != self.baseline]
 
     def _codes(self, table: pa.Table) -> NDArray[np.intp]:
-        if not isinstance(self.node, expression.Column) or self.levels == LOGICAL:
+        if self._is_condition:
             return expression.numbers(self.node, table).astype(np.intp)
-        name, nothing = self.node.name, (0,) * len(self.levels)
-        category = Category(name, self.levels, nothing, 0, own_category=False)
-        codes, unseen = level_codes(table[name], category)
+        codes, unseen = self._found(table)
         if unseen is not None:
             raise DataError(
                 f"holds {listed(unseen.examples)} in {unseen.rows:,} rows, which the fit did not "
                 f"see; it knows {listed(self.levels)}.",
-                column=name,
+                column=expression.node_name(self.node),
                 remedies=["leave such rows out", "fit again with them"],
             )
         return codes.astype(np.intp)
+
+    @property
+    def _is_condition(self) -> bool:
+        return not isinstance(self.node, expression.Column) or self.levels == LOGICAL
+
+    def _found(self, table: pa.Table) -> tuple[NDArray[np.int32], Unseen | None]:
+        name, nothing = expression.node_name(self.node), (0,) * len(self.levels)
+        return level_codes(table[name], Category(name, self.levels, nothing, 0, False))
 
     def to_document(self) -> dict[str, Any]:
         """Return plain values for JSON."""

@@ -22,6 +22,15 @@ Vector = NDArray[np.float64]
 Matrix = NDArray[np.float64]
 
 
+class Printed(str):
+    """A text whose lines are lines at a prompt too."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 @dataclass(frozen=True)
 class Account:
     """What is known about the fit beside numbers.
@@ -30,7 +39,7 @@ class Account:
     target: what the labels are called, or "y". null_value: log-likelihood of the model without
     columns. n_dropped: rows left out for missing values. reached: whether the optimum was.
     terms: (term, its coefficients) of a formula. levels: names of coefficients that are levels of
-    one category, for each category.
+    one category, for each category. counted: whether y held counts, so that rows are trials.
     """
 
     names: tuple[str, ...]
@@ -45,6 +54,7 @@ class Account:
     firth: bool = False
     terms: tuple[tuple[str, tuple[str, ...]], ...] = ()
     levels: tuple[tuple[str, ...], ...] = ()
+    counted: bool = False
 
 
 @dataclass(frozen=True)
@@ -233,14 +243,13 @@ class Estimates:
         return self._frame(self.params, self.bse, self.index, "coef", level)
 
     def summary(self, level: float = 0.95) -> str:
-        """Return the printed form."""
-        return table.as_text(self, level)
+        """Return the printed form, a text that a prompt shows as it is printed."""
+        return Printed(table.as_text(self, level))
 
     def __str__(self) -> str:
         return self.summary()
 
-    def __repr__(self) -> str:
-        return self.summary()
+    __repr__ = __str__
 
     def _repr_html_(self) -> str:
         return table.as_html(self)

@@ -33,6 +33,7 @@ ACCOUNT: dict[str, document.Check] = {
     "reached": document.flag,
     "class_weight": document.flag,
     "firth": document.flag,
+    "counted": document.flag,
 }
 
 
@@ -83,6 +84,8 @@ def to_file(results: Results, known: Known) -> tuple[dict[str, NDArray[np.float6
 
 def from_file(arrays: Arrays, plain: Any, known: Known, where: str) -> Results:
     """Read what `to_file` returned; DocumentError where anything does not fit the model."""
+    if type(plain) is dict:
+        plain = {"counted": False} | plain  # of which earlier files say nothing
     got = document.fields(
         plain,
         where,

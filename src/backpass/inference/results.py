@@ -290,7 +290,7 @@ class Results(Estimates):
                 )
             chosen = np.flatnonzero((R != 0.0).any(axis=0))
         else:
-            names = [what] if isinstance(what, str | tuple) else list(what)
+            names = [what] if isinstance(what, str | tuple) else _listed(what)
             chosen = np.array([place for name in names for place in self._named(name)])
             R = np.eye(len(self.index))[chosen]
         known = kept[self._known()]
@@ -305,7 +305,8 @@ class Results(Estimates):
         label, plain = name if isinstance(name, tuple) else (None, name)
         of_class = [place for place, (c, _) in enumerate(entries) if label is None or c == label]
         exact = [place for place in of_class if entries[place][1] == plain]
-        of_term = dict(self.account.terms).get(plain, ())
+        of_terms = dict(self.account.terms)
+        of_term = of_terms.get(plain, ())
         levels = [
             place
             for place in of_class
@@ -314,7 +315,7 @@ class Results(Estimates):
         if not exact and not levels:
             raise ValueError(
                 f"no coefficient is called {name!r}; there are "
-                f"{', '.join(map(repr, self.account.names))}."
+                f"{', '.join(map(repr, dict.fromkeys((*self.account.names, *of_terms))))}."
             )
         return exact or levels
 
@@ -331,6 +332,16 @@ class Results(Estimates):
                 f"classes are separated and estimates infinite, so there are no {what}. Fit with "
                 "firth=True, or leave out the columns that separate."
             )
+
+
+def _listed(what: Any) -> list[Any]:
+    try:
+        return list(what)
+    except TypeError:
+        raise TypeError(
+            f"{type(what).__name__} names no coefficients; give their names, or for a test against "
+            "a smaller fit its results: lr_test(smaller.summary())."
+        ) from None
 
 
 def _check_level(level: float) -> None:

@@ -16,6 +16,11 @@ COVARIANCES = {
     "HC1": "sandwich, HC1",
     "cluster": "by cluster",
 }
+OF_TRIALS = (
+    "y holds counts: log-likelihood, AIC and BIC are of single trials, without binomial "
+    "coefficients. A deviance of groups, as R prints it, is another number; differences of "
+    "deviances are the same."
+)
 LEAST_DECIMALS, MOST_DECIMALS = 4, 9
 
 
@@ -24,7 +29,7 @@ def facts(results: Estimates) -> list[tuple[str, str]]:
     account = results.account
     dropped = f", {account.n_dropped:,} dropped" if account.n_dropped else ""
     said = [
-        ("rows used", f"{results.nobs:,.10g}{dropped}"),
+        ("trials used" if account.counted else "rows used", f"{results.nobs:,.10g}{dropped}"),
         ("estimates", f"{results.n_estimates}"),
         ("covariance", COVARIANCES[results.cov_type] + _groups(results)),
         ("optimum", _state(results)),
@@ -53,7 +58,7 @@ def _state(results: Estimates) -> str:
 
 
 def notes(results: Estimates) -> list[tuple[str, str]]:
-    """Say what a reader of the table must know: ("aliased" or "separated", sentences)."""
+    """Say what a reader of the table must know: ("aliased", "separated" or "counted", words)."""
     said = []
     if results.aliased:
         one = len(results.aliased) == 1
@@ -67,6 +72,8 @@ def notes(results: Estimates) -> list[tuple[str, str]]:
         )
     if results.separation is not None:
         said.append(("separated", separation_note(results)))
+    if results.account.counted and not results.account.class_weight:
+        said.append(("counted", OF_TRIALS))
     return said
 
 

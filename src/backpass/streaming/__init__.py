@@ -8,12 +8,14 @@ block per thread and a column's levels.
 from backpass.streaming.copies import hold_out
 from backpass.streaming.labels import RowValues, classes_of, label_numbers
 from backpass.streaming.learning import StreamedFit, prepare
+from backpass.streaming.pieces import as_cells
 from backpass.streaming.rows import StoredEncoded, unseen_values
 
 __all__ = [
     "RowValues",
     "StoredEncoded",
     "StreamedFit",
+    "as_cells",
     "classes_of",
     "hold_out",
     "label_numbers",
