@@ -81,6 +81,17 @@ class Bordered:
         E[np.diag_indices_from(E)] += ridge[self.rest]
         return replace(self, D=D, E=E)
 
+    def within(self, free: NDArray[np.bool_]) -> Bordered:
+        """Return H with the rows and columns that are not free, (n_unknowns,), those of 1."""
+        inner, outer = free[self.levels].astype(np.float64), free[self.rest].astype(np.float64)
+        masked = replace(
+            self,
+            D=self.D * inner[:, :, None] * inner[:, None, :],
+            B=self.B * inner[:, :, None] * outer,
+            E=self.E * np.outer(outer, outer),
+        )
+        return masked.plus_diagonal(np.where(free, 0.0, 1.0))
+
     def plus_common_shift(self, amount: float, free: NDArray[np.bool_]) -> Bordered:
         """Return H + amount · N Nᵀ, N one unit vector of equal entries in all classes a column.
 

@@ -55,7 +55,7 @@ class LogisticRegression(Statistics, Predictions):
         "lbfgs" or "newton-cg" (none is). "auto" takes the Newton methods up to 2000 unknowns, and
         beyond where one large category borders a small matrix, but not where, at finite C, forming
         it costs as much as some fifty reads of the data; else L-BFGS, and for l1_ratio > 0
-        accelerated proximal gradient steps.
+        proximal steps by a curvature that is learnt from them.
     warm_start : start from the last fit's coefficients.
     n_jobs : threads; -1 for all cores this process may use, None for joblib's context.
     random_state : ignored, the solvers are deterministic.

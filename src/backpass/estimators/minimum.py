@@ -24,7 +24,7 @@ from backpass.linear_objective import Evaluation, LinearObjective
 from backpass.losses import BCELoss, NLLLoss
 from backpass.network import Network
 from backpass.penalties import ElasticNet
-from backpass.solvers import newton_cg, preconditioned, prox_newton, proximal, staged
+from backpass.solvers import newton_cg, preconditioned, prox_newton, staged
 from backpass.solvers.outcome import Outcome
 
 Vector = NDArray[np.float64]
@@ -165,10 +165,12 @@ def _solved(
 
         most = min(MOST_STEPS_NEAR, params.max_iter)
         start, cold = preconditioned.minimise(objective, start, inverse, is_near, most).theta, False
+    # A start from an earlier fit is better than what a subsample would make of it.
+    stages = staged.strides(objective.rows.n_rows, objective.view.width) if cold else []
+    freedom = objective.view.width * max(objective.n_outputs - 1, 1)
+    # without an intercept the start is 0, which is the null model too
+    known = problem.null_objective if cold else np.inf
     if solver == "newton":
-        # A start from an earlier fit is better than what a subsample would make of it.
-        stages = staged.strides(objective.rows.n_rows, objective.view.width) if cold else []
-        freedom = objective.view.width * max(objective.n_outputs - 1, 1)
         return staged.minimise(
             objective,
             start,
@@ -177,19 +179,19 @@ def _solved(
             certifier.asked_below,
             certifier.with_curvature,
             params.max_iter,
-            # without an intercept the start is 0, which is the null model too
-            known=problem.null_objective if cold else np.inf,
+            known=known,
             keep=np.isinf(params.C),
         )
-    if solver in ("lbfgs", "newton-cg"):
-        method = preconditioned if solver == "lbfgs" else newton_cg
-        inverse = _first_inverse(problem)
-        return method.minimise(objective, start, inverse, certifier.by_duality, params.max_iter)
+    enough = certifier.by_duality
     if solver == "prox-newton":
-        promising = 10.0 * certifier.target
-        return prox_newton.minimise(objective, start, certifier, params.max_iter, promising)
-    step = 4.0 / objective.total_weight
-    return proximal.minimise(objective, start, certifier, params.max_iter, step)
+        return prox_newton.minimise(
+            objective, start, stages, freedom, enough, params.max_iter, known
+        )
+    if solver == "prox-wide":
+        diagonal = _first_diagonal(problem)
+        return prox_newton.minimise_wide(objective, start, diagonal, enough, params.max_iter)
+    method = preconditioned if solver == "lbfgs" else newton_cg
+    return method.minimise(objective, start, _first_inverse(problem), enough, params.max_iter)
 
 
 def _chosen_solver(params: Any, objective: LinearObjective) -> str:
@@ -198,7 +200,7 @@ def _chosen_solver(params: Any, objective: LinearObjective) -> str:
             raise ValueError(
                 f"solver={params.solver!r} cannot minimise an L1 penalty; use solver='auto'."
             )
-        return "prox-newton" if objective.fits_curvature else "proximal"
+        return "prox-newton" if objective.fits_curvature else "prox-wide"
     if params.solver not in ("auto", "prox-newton"):
         return params.solver
     dear = objective.curvature_is_dear and np.isfinite(params.C)
@@ -226,17 +228,32 @@ def _start(problem: Problem, before: Vector | None) -> Vector:
 def _first_inverse(problem: Problem) -> preconditioned.Solve:
     """Return the fixed inverse for L-BFGS, from some five rows a column."""
     objective = problem.objective
-    rows, width = objective.rows, objective.view.width
-    stride = 1 << max(rows.n_rows // (5 * width), 1).bit_length() - 1
-    shares = problem.shares / problem.shares.sum()
-    bend = float((shares * (1.0 - shares)).mean())
     return preconditioned.fixed_inverse(
-        objective.flat_gram(stride),
-        bend,
+        *_null_gram(problem),
         objective.penalty.smooth_curvature(),
         objective.n_outputs,
         objective.order(),
     )
+
+
+def _first_diagonal(problem: Problem) -> Vector:
+    """Return the diagonal of the same fixed matrix, positive, as u is laid out."""
+    objective = problem.objective
+    gram, bend = _null_gram(problem)
+    squares = gram if gram.ndim == 1 else np.diag(gram)
+    diagonal = np.empty(objective.n_parameters)
+    diagonal[objective.order()] = np.tile(bend * squares, objective.n_outputs)
+    diagonal += objective.penalty.smooth_curvature()
+    return np.where(diagonal > 0.0, diagonal, 1.0)
+
+
+def _null_gram(problem: Problem) -> tuple[NDArray[np.float64], float]:
+    """Return ∑ w x̃ x̃ᵀ, or its diagonal, from some five rows a column, and the null model's bend."""
+    objective = problem.objective
+    rows, width = objective.rows, objective.view.width
+    stride = 1 << max(rows.n_rows // (5 * width), 1).bit_length() - 1
+    shares = problem.shares / problem.shares.sum()
+    return objective.flat_gram(stride), float((shares * (1.0 - shares)).mean())
 
 
 def own_network(n_columns: int, n_outputs: int, bias: bool) -> Network:

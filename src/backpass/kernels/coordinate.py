@@ -1,4 +1,4 @@
-"""Coordinate descent on a quadratic with an L1 term: twins of `solvers.prox_newton.sweep`."""
+"""Coordinate descent on a quadratic with an L1 term: twins of `solvers.kinked.sweep`."""
 
 from __future__ import annotations
 
@@ -69,4 +69,24 @@ def bordered_sweep(D, B, E, levels, rest, pull):
             for j in range(E.shape[0]):
                 pull[j] += change * E[i, j]
             largest = max(largest, E[i, i] * change * change)
+    return largest
+
+
+@_jit
+def pairs_sweep(diagonal, W, WM, grad, theta, threshold, step, pull):
+    """Do the same to a curvature diag(diagonal) - WM Wᵀ; W and WM (n, 2 m), pull = Wᵀ step."""
+    largest = 0.0
+    for j in range(theta.size):
+        bend, slope = diagonal[j], grad[j] + diagonal[j] * step[j]
+        for a in range(pull.size):
+            bend -= WM[j, a] * W[j, a]
+            slope -= WM[j, a] * pull[a]
+        if bend <= 0.0:
+            continue
+        change = _change(bend, slope, theta[j] + step[j], threshold[j])
+        if change != 0.0:
+            step[j] += change
+            for a in range(pull.size):
+                pull[a] += change * W[j, a]
+            largest = max(largest, bend * change * change)
     return largest

@@ -87,7 +87,9 @@ def _concordant(decrement: float, radius: float, drift: float, total_weight: flo
     return ((1.0 - reach) * np.log1p(-reach) + reach) / radius**2
 
 
-def duality_gap(objective: Certifiable, here: Evaluation, intercept: NDArray[np.bool_]) -> float:
+def duality_gap(
+    objective: Certifiable, here: Evaluation, intercept: NDArray[np.bool_], slack: float = 0.0
+) -> float:
     """Bound the gap by a point of the dual problem; needs a penalty on all that is no intercept.
 
     Theorem. For any rows π'_i of class probabilities with ∑_i w_i (π'_i - y_i) = 0 in every class
@@ -98,7 +100,9 @@ def duality_gap(objective: Certifiable, here: Evaluation, intercept: NDArray[np.
     Away from it ∑ w (π - y) = e is not zero. Mixing every π_i with one constant distribution q by a
     share ε restores the sums, W q = N - e (1-ε)/ε, N the weights by class; ε is the smallest share
     that leaves q >= 0. For pure L1, shrinking π' towards y by a factor makes Ω* finite.
-    Returns inf where there is no such point. One pass, two where it shrinks.
+    Returns inf where there is no such point. One pass, two where it shrinks: by how much is
+    known before, but for the share, so a first guess is shrunk a little more, for a loss of
+    about `slack`.
     """
     penalty, chosen = objective.penalty, ~intercept
     if (penalty.scale[chosen] <= 0.0).any():
@@ -116,14 +120,26 @@ def duality_gap(objective: Certifiable, here: Evaluation, intercept: NDArray[np.
             share = odds / (1.0 + odds)
             constant = np.maximum(totals - excess / odds, 0.0)
             constant /= constant.sum()
-    entropy, pull = objective.dual_terms(here.u, share, constant, 1.0)
+    factor, shrunk = (1.0 if penalty.l2 else _feasible(penalty, here.gradient, chosen)), 1.0
+    if factor < 1.0:
+        # Shrinking by r more costs about r Ω, and where that is little, r² times the rows.
+        kinked = penalty.l1 * float(np.abs(penalty.scale * here.u).sum())
+        of_rows = 0.1 * np.sqrt(slack / objective.total_weight)
+        factor *= 1.0 - min(slack / max(kinked, slack, 1e-300), of_rows, 0.5)
+    entropy, pull = objective.dual_terms(here.u, share, constant, factor)
     if not penalty.l2:
-        steepest = float((np.abs(pull[chosen]) / penalty.scale[chosen]).max(initial=0.0))
-        if steepest > penalty.l1:
-            # a hair more than needed, since Ω* is infinite one ulp beyond the edge
-            shrink = penalty.l1 / steepest * (1.0 - 4.0 * EPS)
-            entropy, _ = objective.dual_terms(here.u, share, constant, shrink)
-            pull = shrink * pull
+        shrunk = _feasible(penalty, pull, chosen)
+        if shrunk < 1.0:
+            factor *= shrunk
+            entropy, _ = objective.dual_terms(here.u, share, constant, factor)
+            pull = shrunk * pull
     dual = entropy - penalty.conjugate(pull)
     value = here.value + penalty.value(here.u) - penalty.smooth_value(here.u)
     return max(value - dual, 0.0) + 8.0 * EPS * (abs(value) + abs(entropy))
+
+
+def _feasible(penalty: ElasticNet, pull: Vector, chosen: NDArray[np.bool_]) -> float:
+    """Return the factor that makes Ω* of a pull finite, where l2 is 0; 1 if it is."""
+    steepest = float((np.abs(pull[chosen]) / penalty.scale[chosen]).max(initial=0.0))
+    # a hair more than needed, since Ω* is infinite one ulp beyond the edge
+    return penalty.l1 / steepest * (1.0 - 4.0 * EPS) if steepest > penalty.l1 else 1.0

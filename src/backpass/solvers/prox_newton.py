@@ -1,7 +1,11 @@
-"""Proximal Newton steps, for penalties with a kink and a moderate number of unknowns.
+"""Proximal Newton steps, for penalties with a kink: one read of the data a step.
 
-Each step minimises the quadratic model of the smooth part plus the L1 term itself, by coordinate
-descent on the curvature matrix: many cheap sweeps that read no data, then one look at the data.
+Each step minimises a quadratic model of the smooth part plus the L1 term itself, which reads no
+data (`kinked.py`), and then looks at where that leads. The model's matrix is a curvature, of a
+subsample first and formed anew where steps by it are poor, or, where there are too many unknowns
+for one, a diagonal that learns from the steps (`pairs.py`).
+
+Source: Lee, Sun & Saunders (2014); Zhong, Yen, Dhillon & Ravikumar (2014) for the second.
 """
 
 from __future__ import annotations
@@ -10,121 +14,230 @@ from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from backpass.bordered import Bordered
+from backpass.linear_objective import Evaluation
 from backpass.penalties import ElasticNet
-from backpass.solvers.outcome import Enough, Outcome, Vector
+from backpass.solvers.kinked import Quadratic, decrease, descend
+from backpass.solvers.outcome import Outcome, Vector
+from backpass.solvers.pairs import DiagonalAndPairs
+from backpass.solvers.staged import GOOD, MOST_GOOD, STATISTICAL, UNUSUAL
+from backpass.solvers.steps import (
+    MOST_HALVINGS,
+    ROUNDING,
+    SUFFICIENT,
+    Evaluate,
+    Pair,
+    new_pair,
+    shortening,
+)
 
-Matrix = NDArray[np.float64]
-SUFFICIENT = 1e-4  # the share of the predicted decrease that a step must bring
-MOST_SWEEPS = 2000
+MOST_PAIRS = 20
+
+Enough = Callable[[Evaluation], bool]
 
 
-class KinkedAndCurved(Protocol):
+class Kinked(Protocol):
     """What proximal Newton steps ask of an objective."""
 
     penalty: ElasticNet
 
-    def smooth_value(self, theta: Vector) -> float: ...
-    def smooth_value_and_gradient(self, theta: Vector) -> tuple[float, Vector]: ...
-    def curvature(self, theta: Vector, definite: bool) -> Matrix | Bordered: ...
+    @property
+    def gradients_a_curvature(self) -> float: ...
+
+    def evaluate(self, u: Vector, stride: int = 1, curvature: bool = False) -> Evaluation: ...
 
 
 def minimise(
-    objective: KinkedAndCurved, theta: Vector, enough: Enough, max_iter: int, promising: float
+    objective: Kinked,
+    u: Vector,
+    stages: list[int],
+    freedom: float,
+    enough: Enough,
+    max_iter: int,
+    known: float = np.inf,
 ) -> Outcome:
-    """Minimise smooth part + l1 · ∑ |a θ| from θ.
+    """Minimise smooth part + l1 · ∑ |a u| from u through subsamples, then on all rows.
 
-    promising: the predicted decrease below which `enough`, which costs passes, is asked.
-    Steps are halved until the objective falls (Lee, Sun & Saunders 2014); where rounding lets no
-    step lower it, the method ends as 'stalled'.
+    stages, freedom and known: as in `staged.minimise`. enough(evaluation) is asked at every step:
+    let it refuse for nothing.
     """
-    kink = objective.penalty.l1 * objective.penalty.scale
-    within_rounding = 0
-    for n_iter in range(max_iter):
-        value, grad = objective.smooth_value_and_gradient(theta)
-        value += float(kink @ np.abs(theta))
-        curvature = objective.curvature(theta, definite=False)
-        step = descend(curvature, grad, theta, kink)
-        predicted = float(grad @ step + kink @ (np.abs(theta + step) - np.abs(theta)))
-        if -predicted <= promising and enough(theta):
-            return Outcome(theta, n_iter, "certified")
-        # Below this the objective cannot tell better from worse, but the step, which comes from the
-        # finer gradient, can; two such steps are worth taking, more would turn in circles.
-        rounding = 8.0 * np.finfo(np.float64).eps * abs(value)
-        within_rounding += int(-predicted <= rounding)
-        length = 1.0
-        while not _falls(
-            objective, kink, theta + length * step, value + rounding, length * predicted
-        ):
-            length *= 0.5
-            if length < 1e-10:
-                break
-        if length < 1e-10 or within_rounding > 2:
-            return Outcome(theta, n_iter, "stalled")
-        theta = theta + length * step
-    return Outcome(theta, max_iter, "certified" if enough(theta) else "max_iter")
+    steps, start, n_iter, gap = _Steps(objective), u, 0, np.inf
+    curved: Evaluation | None = None
+    for stride in stages:
+        gap = freedom * stride / 2.0
+        u, curved, taken = steps.on_subsample(u, stride, STATISTICAL * gap, max_iter - n_iter)
+        n_iter += taken
+    here = objective.evaluate(u, curvature=curved is None)
+    if curved is not None:  # distrust what a subsample leads to where all rows say otherwise
+        if not steps.value(here) <= known:
+            here, curved = objective.evaluate(start, curvature=True), None
+        elif 0.5 * steps.by(curved.curvature, here)[1] > UNUSUAL * gap:
+            here, curved = objective.evaluate(here.u, curvature=True), None
+    good = min(GOOD * objective.gradients_a_curvature, MOST_GOOD)
+    return steps.run(here, _Formed(curved or here, good), enough, max_iter, n_iter)
 
 
-def descend(curvature: Matrix | Bordered, grad: Vector, theta: Vector, kink: Vector) -> Vector:
-    """Return the step d that minimises ⟨grad, d⟩ + ½ dᵀ H d + ∑ kink · |θ + d|."""
-    if isinstance(curvature, Bordered):
-        return _descend_bordered(curvature, grad, theta, kink)
-    from backpass.kernels.coordinate import coordinate_sweep
-
-    step, pull = np.zeros_like(theta), np.zeros_like(theta)
-    _repeat(lambda: coordinate_sweep(curvature, grad, theta, kink, step, pull))
-    return step
+def minimise_wide(
+    objective: Kinked, u: Vector, diagonal: Vector, enough: Enough, max_iter: int
+) -> Outcome:
+    """Minimise the same from u, by a model that starts as the diagonal of a curvature."""
+    steps = _Steps(objective)
+    return steps.run(objective.evaluate(u), _Learnt(diagonal), enough, max_iter)
 
 
-def _descend_bordered(H: Bordered, grad: Vector, theta: Vector, kink: Vector) -> Vector:
-    from backpass.kernels.coordinate import bordered_sweep
+class _Formed:
+    """A model whose matrix is the curvature at hand."""
 
-    step = np.zeros_like(theta)
-    given = np.stack([grad, theta, kink, step])
-    levels, rest = given[:, H.levels], given[:, H.rest]
-    pull = np.zeros(len(H.rest))
-    _repeat(lambda: bordered_sweep(H.D, H.B, H.E, levels, rest, pull))
-    step[H.levels], step[H.rest] = levels[3], rest[3]
-    return step
+    def __init__(self, curved: Evaluation, good: float) -> None:
+        self.good = good
+        self._adopt(curved)
 
+    def halvings(self, here: Evaluation) -> int:
+        # Where a curvature from elsewhere fails, one from here is worth more than shorter steps.
+        return MOST_HALVINGS if self.curved is here else 0
 
-def _repeat(sweep: Callable[[], float]) -> None:
-    """Sweep until the largest change is a small share of the first sweep's."""
-    first = sweep()
-    for _ in range(MOST_SWEEPS):
-        if sweep() <= 1e-10 * first:
-            break
+    def wants_curvature(self, here: Evaluation, rate: float) -> bool:
+        """Tell whether the next point shall come with its curvature.
 
+        rate: what the last step left of the decrease. One that was formed here has a step to show
+        what it is worth, as in `staged.py`.
+        """
+        return rate > (1.0 if self.curved is here else self.good)
 
-def sweep(
-    curvature: NDArray[np.float64],
-    grad: Vector,
-    theta: Vector,
-    kink: Vector,
-    step: Vector,
-    pull: Vector,
-) -> float:
-    """Minimise over each coordinate of step in turn: the definition of the twin in `kernels/`."""
-    largest = 0.0
-    for j, bend in enumerate(np.diag(curvature)):
-        if bend <= 0.0:
-            continue
-        wanted = theta[j] + step[j] - (grad[j] + pull[j]) / bend
-        shrunk = np.sign(wanted) * np.maximum(np.abs(wanted) - kink[j] / bend, 0.0)
-        change = shrunk - theta[j] - step[j]
-        step[j] += change
-        pull += change * curvature[j]
-        largest = max(largest, float(bend * change**2))
-    return largest
+    def learn(self, here: Evaluation, there: Evaluation) -> None:
+        if there.curvature is not None:
+            self._adopt(there)
+
+    def renewed(self, objective: Kinked, here: Evaluation) -> Evaluation | None:
+        """Return `here` with its curvature, the model from now on; None if it is already."""
+        if self.curved is here:
+            return None
+        here = objective.evaluate(here.u, curvature=True)
+        self._adopt(here)
+        return here
+
+    def _adopt(self, curved: Evaluation) -> None:
+        assert curved.curvature is not None
+        self.curved, self.matrix = curved, curved.curvature
 
 
-def _falls(
-    objective: KinkedAndCurved, kink: Vector, trial: Vector, value: float, predicted: float
-) -> bool:
-    try:
-        new_value = objective.smooth_value(trial) + float(kink @ np.abs(trial))
-    except FloatingPointError:  # a step so long that logits overflow
+class _Learnt:
+    """A model whose matrix is a diagonal and what the last steps' pairs say."""
+
+    def __init__(self, diagonal: Vector) -> None:
+        self.diagonal, self.pairs = diagonal, list[Pair]()
+        self.matrix = DiagonalAndPairs(diagonal, [])
+
+    def halvings(self, here: Evaluation) -> int:
+        return MOST_HALVINGS
+
+    def wants_curvature(self, here: Evaluation, rate: float) -> bool:
         return False
-    return new_value <= value + SUFFICIENT * predicted
+
+    def learn(self, here: Evaluation, there: Evaluation) -> None:
+        self.pairs = [*self.pairs[-MOST_PAIRS + 1 :], *new_pair(here, there)]
+        self.matrix = DiagonalAndPairs(self.diagonal, self.pairs)
+
+    def renewed(self, objective: Kinked, here: Evaluation) -> Evaluation | None:
+        """Forget the pairs, which may be wrong from here on; None if there are none."""
+        if not self.pairs:
+            return None
+        self.pairs, self.matrix = [], DiagonalAndPairs(self.diagonal, [])
+        return here
+
+
+class _Steps:
+    """Steps to the minimum of a model, and how far along them the objective falls."""
+
+    def __init__(self, objective: Kinked) -> None:
+        self.objective = objective
+        self.kink = objective.penalty.l1 * objective.penalty.scale
+
+    def value(self, here: Evaluation) -> float:
+        return here.value + float(self.kink @ np.abs(here.u))
+
+    def by(self, matrix: Quadratic | None, here: Evaluation) -> tuple[Vector, float]:
+        """Return the step by a matrix, and the decrease that slope and kink promise of it."""
+        assert matrix is not None
+        step = descend(matrix, here.gradient, here.u, self.kink)
+        return step, decrease(matrix, here.gradient, here.u, step, self.kink)
+
+    def on_subsample(
+        self, u: Vector, stride: int, done: float, max_iter: int
+    ) -> tuple[Vector, Evaluation, int]:
+        """Step on every stride-th row until the decrease ahead is below `done`."""
+
+        def evaluate(u: Vector, first: bool = True) -> Evaluation:
+            return self.objective.evaluate(u, stride, curvature=True)
+
+        here, taken = evaluate(u), 0
+        while True:
+            step, ahead = self.by(here.curvature, here)
+            if ahead == 0.0 or taken >= max_iter:
+                return here.u, here, taken
+            if 0.5 * ahead <= done:  # the step is taken, but what it leads to needs no look
+                return here.u + step, here, taken + 1
+            there = self.search(evaluate, here, step, ahead)
+            if there is None:
+                return here.u, here, taken
+            here, taken = there, taken + 1
+
+    def run(
+        self,
+        here: Evaluation,
+        model: _Formed | _Learnt,
+        enough: Enough,
+        max_iter: int,
+        n_iter: int = 0,
+    ) -> Outcome:
+        """Step on all rows from `here` until `enough` is content."""
+        before = np.inf  # the decrease that was ahead before the last step
+        while not enough(here):
+            if n_iter >= max_iter:
+                return Outcome(here.u, n_iter, "max_iter")
+            step, ahead = self.by(model.matrix, here)
+            rate = ahead / before if before < np.inf else 1.0
+            # Where the value cannot tell better from worse, what is ahead, which is finer, decides.
+            lost = ahead <= self.rounding(here) and ahead > 0.5 * before
+            there = None
+            if ahead > 0.0 and not lost:
+                fresh = model.wants_curvature(here, rate)
+
+                def evaluate(u: Vector, first: bool, fresh: bool = fresh) -> Evaluation:
+                    return self.objective.evaluate(u, curvature=fresh and first)
+
+                there = self.search(evaluate, here, step, ahead, model.halvings(here))
+            if there is not None:
+                model.learn(here, there)
+                here, before, n_iter = there, ahead, n_iter + 1
+                continue
+            renewed = model.renewed(self.objective, here)
+            if renewed is None:
+                return Outcome(here.u, n_iter, "stalled")
+            here, before = renewed, ahead if lost else np.inf
+        return Outcome(here.u, n_iter, "certified")
+
+    def search(
+        self,
+        evaluate: Evaluate,
+        here: Evaluation,
+        step: Vector,
+        ahead: float,
+        halvings: int = MOST_HALVINGS,
+    ) -> Evaluation | None:
+        """Shorten the step until it brings its share of `ahead`; None where none does."""
+        length, value = 1.0, self.value(here)
+        for trial in range(halvings + 1):
+            try:
+                there = evaluate(here.u + length * step, trial == 0)
+            except FloatingPointError:  # a step so long that logits overflow
+                length *= 0.5
+                continue
+            change = self.value(there) - value
+            if change <= self.rounding(here) - SUFFICIENT * length * ahead:
+                return there
+            length *= shortening(-length * ahead, change)
+        return None
+
+    def rounding(self, here: Evaluation) -> float:
+        return ROUNDING * abs(self.value(here))

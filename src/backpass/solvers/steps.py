@@ -11,6 +11,7 @@ from backpass.solvers.outcome import Vector
 
 SUFFICIENT = 1e-4  # Armijo: the share of the predicted decrease that a step must bring
 MOST_HALVINGS = 33
+ROUNDING = 8.0 * float(np.finfo(np.float64).eps)  # of a value: changes below it tell nothing
 
 Evaluate = Callable[[Vector, bool], Evaluation]  # (u, is it the first trial) -> evaluation
 Pair = tuple[Vector, Vector, float]  # s = Δu, y = Δ∇, ⟨s, y⟩
@@ -22,7 +23,7 @@ def line_search(
     """Shorten the step until Armijo's condition holds; None where no step lowers the value."""
     slope = float(here.gradient @ step)
     # Below this the value cannot tell better from worse; the gradient, which is finer, decides.
-    rounding = 8.0 * np.finfo(np.float64).eps * abs(here.value)
+    rounding = ROUNDING * abs(here.value)
     length = 1.0
     for trial in range(halvings + 1):
         try:
@@ -35,10 +36,16 @@ def line_search(
             return there if closer else None
         if there.value <= here.value + SUFFICIENT * length * slope:
             return there
-        # The minimum of the parabola through both values and the slope, but at least a tenth.
-        above = there.value - here.value - length * slope
-        length *= min(max(-0.5 * length * slope / above, 0.1), 0.5)
+        length *= shortening(length * slope, there.value - here.value)
     return None
+
+
+def shortening(slope: float, change: float) -> float:
+    """Return by how much to shorten a step along which the value changed too little.
+
+    To the minimum of the parabola through both values and the slope, by a half to a tenth.
+    """
+    return min(max(-0.5 * slope / (change - slope), 0.1), 0.5)
 
 
 def new_pair(here: Evaluation, there: Evaluation) -> list[Pair]:
