@@ -152,3 +152,36 @@ def test_a_network_says_that_it_takes_no_dataset(tmp_path):
     dataset = bp.open_dataset(tmp_path / "rows.csv", target="y")
     with pytest.raises(ValueError, match="a dataset in files, which LogisticRegression reads"):
         network().fit(dataset)
+
+
+@both
+@pytest.mark.parametrize("dtype", ["Int64", "boolean", "int64[pyarrow]"])
+def test_labels_of_nullable_types_keep_their_kind(make, dtype):
+    labels = pd.Series(LABELS, dtype=dtype)
+    model = make().fit(FRAME, labels)
+    kind = bool if dtype == "boolean" else np.int64
+    assert model.classes_.dtype == kind and model.predict(FRAME).dtype == kind
+    assert model.score(FRAME, labels) == model.score(FRAME, LABELS.astype(kind))
+    with pytest.raises(ValueError, match=r"y, row 3: .* is no label"):
+        make().fit(FRAME, labels.where(labels.index != 3))
+
+
+@both
+def test_a_column_that_is_there_twice_is_named(make):
+    with pytest.raises(bp.DataError, match="more than one column called 'age'"):
+        make().fit(pd.concat([FRAME, FRAME[["age"]]], axis=1), LABELS)
+
+
+@both
+def test_tables_that_come_at_predict_with_columns_more_or_fewer(make):
+    table = FRAME.assign(town=np.where(LABELS, "Ulm", "Bonn"))
+    model = make().fit(table, LABELS)
+    expected = model.predict_proba(table)
+    more = table[table.columns[::-1]].assign(other="?", when=pd.Timestamp("2020-01-01"))
+    np.testing.assert_array_equal(model.predict_proba(more), expected)
+    with pytest.raises(bp.DataError, match=r"the columns are not there: 'height', 'town'; the t"):
+        model.predict(table.drop(columns=["town", "height"]))
+    numbers = make().fit(FRAME, LABELS)  # held to scikit-learn's rule: these names in this order
+    for other in (FRAME[FRAME.columns[::-1]], FRAME.assign(more=0.0), FRAME[["age", "dose"]]):
+        with pytest.raises(ValueError, match="feature names should match those"):
+            numbers.predict(other)

@@ -42,6 +42,8 @@ def is_numeric_frame(X: Any) -> bool:
     """Tell whether a pandas frame is as good as an array: numbers only, none missing."""
     if not is_table(X) or type(X).__module__.partition(".")[0] != "pandas":
         return False
+    if not X.columns.is_unique:  # an encoding says which name is there twice
+        return False
     if not all(isinstance(dtype, np.dtype) and dtype.kind in "fiu" for dtype in X.dtypes):
         return False
     return not bool(X.isna().to_numpy().any())
@@ -232,6 +234,8 @@ def read_labels(y: ArrayLike | None) -> NDArray:
     """
     if y is None:
         raise ValueError("fit requires y to be passed, but the target y is None.")
+    if getattr(getattr(y, "dtype", None), "kind", "") in "iub" and hasattr(y, "to_numpy"):
+        y = y.to_numpy()  # pandas' nullable types, which scikit-learn would take for floats
     labels = column_or_1d(y, warn=True)
     _refuse_unlabelled(labels)
     assert_all_finite(labels, input_name="y")
