@@ -179,7 +179,8 @@ class Trace:
         """Write the microscope's page on this trace: one offline HTML file.
 
         options: row (the one to open with), rows (numbers of those to take along; None for as many
-        as fit), feature_names, class_names, training (a `Recorder`).
+        as fit), feature_names, class_names, row_names (for those who count otherwise), training (a
+        `Recorder`).
         """
         from backpass import microscope
 

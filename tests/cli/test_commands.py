@@ -606,6 +606,9 @@ def test_options_for_text_that_is_written_otherwise(run, write, tmp_path):
     assert [c["name"] for c in json.loads(out)["coefficients"]] == ["x", "k=p", "k=é"]
     assert json.loads(run("evaluate", model, path, *options, "--json")[1])["n_rows"] == 40
     assert run("predict", model, path, *options)[1].count("\n") == 41
+    line = error_line(*run("predict", model, path, "--encoding", "cp1252"))
+    assert "column 'x': holds numbers with decimal commas such as '0,5'" in line
+    assert "(--decimal ,)" in line and "missing" not in line
     page = tmp_path / "t.html"
     for command in (["predict", model, path], ["trace", model, path, "--html", page]):
         line = error_line(*run(*command))
@@ -810,6 +813,7 @@ def test_free_text_from_fit_to_trace(run, tmp_path):
         (("--hidden", "4"), "--text is for the model without --hidden layers"),
         (("--categorical", "says"), "'says' is both in --text and --categorical"),
         (("--drop", "says"), "'says' is both in --text and --drop"),
+        (("--mle",), "--text is for a fit with a penalty: there are mostly more words than rows"),
     ):
         assert message in error_line(*run(*fit, "--text", "says", *extra), expected=2)
     bp.ingest(data, tmp_path / "kept.store", target="kind", text=["says"])

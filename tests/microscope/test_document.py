@@ -165,12 +165,22 @@ def test_rows_are_those_asked_for():
     assert chosen_rows(trace, None, None).tolist() == list(range(40))
     content = document(trace, rows=[7, 3], row=7)
     assert content["rows"] == {
-        "numbers": [3, 7], "labels": ["1", "1"], "total": 40, "opened": 7,
+        "numbers": [3, 7], "names": None, "labels": ["1", "1"], "total": 40, "opened": 7,
     }  # fmt: skip
     with pytest.raises(IndexError, match="row 40: this trace has rows 0 to 39"):
         document(trace, rows=[3, 40])
     with pytest.raises(IndexError, match="row -1"):
         document(trace, row=-1)
+
+
+def test_rows_are_called_as_asked():
+    net = bp.Network([bp.Linear(1, 1), bp.Sigmoid()], loss=bp.BCELoss())
+    trace = net.trace(net.init(seed=0), np.ones((3, 1)), np.array([0, 1, 1]))
+    assert document(trace)["rows"]["names"] is None
+    named = document(trace, rows=[0, 2], row_names=[7, "<b>", 9])["rows"]
+    assert (named["numbers"], named["names"]) == ([0, 2], ["7", "9"])
+    with pytest.raises(ValueError, match=r"row_names: 2 names for 3 rows"):
+        document(trace, row_names=[1, 2])
 
 
 def test_a_trace_without_rows_is_refused():

@@ -15,7 +15,7 @@ from backpass.data.errors import Setting, Spelling
 def spelling(arguments: Sequence[str]) -> Spelling:
     """Return how the user of a command line spells settings: as its own flags, or as those of fit.
 
-    A setting that is no flag at all is passed over.
+    A setting that is no flag at all is passed over, and one that commas would cut apart.
     """
     import typer
 
@@ -30,6 +30,8 @@ def spelling(arguments: Sequence[str]) -> Spelling:
     }
 
     def spell(setting: Setting) -> str | None:
+        if not isinstance(setting.value, str) and "," in "".join(setting.value):
+            return None
         flag = "--" + setting.name.replace("_", "-")
         words = setting.value if isinstance(setting.value, str) else ",".join(setting.value)
         spelt = f"{flag} {shlex.quote(words)}"

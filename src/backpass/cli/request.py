@@ -115,6 +115,11 @@ def _contradictions(
             yield f"'{column}' is both {name} and in --drop"
     if weight is not None and weight in options["categorical"]:
         yield f"'{weight}' is both --weight and in --categorical"
+    if mle and options["text"]:
+        yield (
+            "--text is for a fit with a penalty: there are mostly more words than rows, which tell "
+            "the classes apart without error, so that without one (--mle) no estimate exists"
+        )
     yield from _texts_twice(options, hidden)
     if weight is not None and weight == target:
         yield f"'{target}' is both --target and --weight"

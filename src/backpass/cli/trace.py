@@ -37,7 +37,8 @@ def run(
         except DataError as error:
             raise error.in_file(data) from None
         numbers = ", ".join(map(str, wanted))
-        trace.to_html(html, title=f"{model_path.stem} on {data.name}, row {numbers}")
+        title = f"{model_path.stem} on {data.name}, row {numbers}"
+        trace.to_html(html, title=title, row_names=[str(number) for number in wanted])
     warn([f"{data.name}, {note}"] if note else [])
     cost = trace.cost / len(wanted)
     console = results()

@@ -108,10 +108,21 @@ class Tally:
                 column=column,
                 remedies=[DATES, leave_out(column)],
             )
+        if self.with_commas or 2 * self.numbers > self.present:
+            raise self.mixed(column, missing_values)
+        return "text"
+
+    @property
+    def with_commas(self) -> bool:
+        """Tell whether numbers with decimal commas are all that is no number."""
+        return self.commas + self.numbers == self.present
+
+    def mixed(self, column: str, missing_values: tuple[str, ...]) -> DataError:
+        """Return the error of a column that holds numbers and other things."""
         assert self.stranger is not None
-        word, _ = self.stranger
-        if self.commas + self.numbers == self.present:
-            raise DataError(
+        word, record = self.stranger
+        if self.with_commas:
+            return DataError(
                 f"holds numbers with decimal commas such as '{word}'.",
                 column=column,
                 remedies=[
@@ -119,14 +130,6 @@ class Tally:
                     declare(column),
                 ],
             )
-        if 2 * self.numbers > self.present:
-            raise self.mixed(column, missing_values)
-        return "text"
-
-    def mixed(self, column: str, missing_values: tuple[str, ...]) -> DataError:
-        """Return the error of a column that holds numbers and other things."""
-        assert self.stranger is not None
-        word, record = self.stranger
         strangers = self.present - self.numbers
         same = f" ({strangers - 1:,} more like it)" if strangers > 1 else ""
         markers = (*(value for value in missing_values if value), word)

@@ -34,19 +34,22 @@ def document(
     row: int | None = None,
     feature_names: Names = None,
     class_names: Names = None,
+    row_names: Names = None,
     training: Any = None,
 ) -> dict[str, Any]:
     """Describe a trace for the page.
 
     rows: numbers of the rows to take along; None for as many as fit, from the first on.
-    row: the one to open with. training: a `Recorder`. Raises ValueError or IndexError for rows that
-    are not there.
+    row: the one to open with. row_names: what all rows of the trace are called, if not by their
+    numbers. training: a `Recorder`. Raises ValueError or IndexError for rows that are not there.
     """
     chosen = chosen_rows(trace, rows, row)
     features = feature_names if feature_names is not None else trace.feature_names
     classes = class_names if class_names is not None else trace.class_names
     names = [*level_names(trace, features, classes), None]
     labels = row_labels(trace, classes)
+    if row_names is not None and len(row_names) != len(trace.z[1]):
+        raise ValueError(f"row_names: {len(row_names)} names for {len(trace.z[1])} rows.")
     return {
         "title": " → ".join(short_names(trace)),
         "dtype": str(trace.z[1].dtype),
@@ -62,6 +65,7 @@ def document(
         "steps": [step_document(trace, L, chosen) for L in range(1, len(trace.z))],
         "rows": {
             "numbers": chosen.tolist(),
+            "names": row_names and [str(row_names[number]) for number in chosen],
             "labels": [labels[number] for number in chosen],
             "total": len(trace.z[1]),
             "opened": int(row) if row is not None else int(chosen[0]),

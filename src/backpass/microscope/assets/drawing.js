@@ -37,7 +37,7 @@ function valueButton(kind, L, i, most) {
     class: `value ${kind === "z" ? "z" : "delta"} ${x < 0 ? "neg" : "pos"}${reached(kind, L) ? "" : " later"}`,
     style: `--heat:${heat}%`,
     "data-pick": pick,
-    "aria-label": `${spoken(letter, L, i)}${name ? `, ${name}` : ""}: ${shown(x)}${second === null ? "" : `, in row ${state.versus} ${shown(second)}`}`,
+    "aria-label": `${spoken(letter, L, i)}${name ? `, ${name}` : ""}: ${shown(x)}${second === null ? "" : `, in row ${called(state.versus)} ${shown(second)}`}`,
   },
   h("span", { class: "tag", "aria-hidden": "true" }, letter),
   h("span", { class: "num" }, shown(x)),
@@ -45,7 +45,7 @@ function valueButton(kind, L, i, most) {
 }
 
 function unitCard(L, i, most) {
-  const name = trace.names(L)?.[i] ?? (L === trace.last ? `cost of row ${state.row}` : null);
+  const name = trace.names(L)?.[i] ?? (L === trace.last ? `cost of row ${called(state.row)}` : null);
   return h("div", { class: "unit", "data-unit": `${L}.${i}` },
     h("div", { class: "who", title: name ?? "" }, symbol(zSymbol(L, i)), name && h("span", { class: "name" }, shortened(name))),
     valueButton("z", L, i, most.z),
@@ -68,7 +68,7 @@ function foldCard(L) {
   const count = unfolded(L).length;
   const more = () => change({ open: { ...state.open, [L]: strongest(levelValues("delta", L, slot()), count + 4) } });
   return h("div", { class: "fold" },
-    maps(slot()), other() !== null && maps(other(), `, row ${state.versus}`),
+    maps(slot()), other() !== null && maps(other(), `, row ${called(state.versus)}`),
     h("div", { class: "strongest" },
       h("span", {}, `${trace.width(L)} units, ${columns} × ${lines}. Strongest δ below:`),
       h("span", {},

@@ -35,7 +35,7 @@ function heading(inner, words) {
 
 function beside(of) {
   return other() === null ? null
-    : h("p", { class: "small soft" }, `row ${state.row}: ${shown(of(slot()))} · row ${state.versus}: ${shown(of(other()))}`);
+    : h("p", { class: "small soft" }, `row ${called(state.row)}: ${shown(of(slot()))} · row ${called(state.versus)}: ${shown(of(other()))}`);
 }
 
 function openDelta({ L, i }, id, repaint) {
@@ -70,7 +70,7 @@ function openValue({ L, i }) {
   const name = trace.names(L)?.[i];
   const head = heading(mrow(zSymbol(L, i), mo("="), mn(shown(value))), name ? `· ${name}` : "");
   const from = L === 1
-    ? h("p", { class: "lead" }, `The value that row ${state.row} brings.`)
+    ? h("p", { class: "lead" }, `The value that row ${called(state.row)} brings.`)
     : h("div", {}, h("p", { class: "lead" }, `What ${trace.step(L - 1).short} gives:`), formula(forwardNumbers(L - 1, i), "numbers"));
   return [head, from, beside((row) => trace.z(L, row, i)), exactly(value, "z, every digit")];
 }
@@ -114,5 +114,5 @@ function openParameter({ L, name, place }) {
   const compare = pull && beside((row) => trace.pull(L, name, place, row).product);
   return [head, ...body, compare,
     h("p", { class: "small soft" }, `Summed over all ${counted(given.rows.total, "row", "rows")} of the trace: ${shown(parameter.gradient[place])}.`),
-    pull && exactly(pull.product, `gradient of row ${state.row}, every digit`), exactly(value, "parameter, every digit")];
+    pull && exactly(pull.product, `gradient of row ${called(state.row)}, every digit`), exactly(value, "parameter, every digit")];
 }

@@ -11,7 +11,7 @@ function summary() {
 }
 
 function rowOption(at) {
-  return `row ${trace.rows[at]} · y = ${trace.labels[at]} · loss ${shown(trace.loss(at))}`;
+  return `row ${called(trace.rows[at])} · y = ${trace.labels[at]} · loss ${shown(trace.loss(at))}`;
 }
 
 // Made once: thousands of rows would be slow to list at every step.

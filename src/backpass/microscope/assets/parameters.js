@@ -75,7 +75,7 @@ function weightImages(L) {
     h("p", { class: "bar" }, h("span", { class: "group" }, h("label", { for: "into" }, "weights into unit"), number, h("span", { class: "soft" }, `of ${trace.width(L + 1)}, δ = ${shown(delta)}`))),
     h("div", { class: "images" },
       h("figure", {}, heatMap(values, `weights into unit ${j + 1}`, point, choose), h("figcaption", {}, "weights")),
-      h("figure", {}, heatMap(pulls, `gradients into unit ${j + 1}`, point, choose), h("figcaption", { class: "d" }, `gradients of row ${state.row}`)),
+      h("figure", {}, heatMap(pulls, `gradients into unit ${j + 1}`, point, choose), h("figcaption", { class: "d" }, `gradients of row ${called(state.row)}`)),
       h("div", { class: "scroller" }, h("table", { class: "grid" },
         h("thead", {}, h("tr", {}, h("th", {}, "strongest gradients"), h("th", {}))),
         h("tbody", {}, top.map((i) => h("tr", {}, h("th", { scope: "row" }, unitLabel(L, i)), h("td", {}, cell(L, "weight", j * width + i)))),

@@ -19,7 +19,7 @@ function rowsPanel() {
     h("div", { class: "scroller" }, h("table", { class: "pulls" },
       h("thead", {}, h("tr", {}, h("th", {}, "row"), h("th", {}, "y"), h("th", { class: "n" }, "its loss"), h("th", { class: "n" }, "its gradient"), h("th", {}))),
       h("tbody", {}, top.map((at) => h("tr", {},
-        h("th", { scope: "row" }, h("button", { type: "button", class: "link", onclick: () => change({ row: trace.rows[at] }) }, String(trace.rows[at]))),
+        h("th", { scope: "row" }, h("button", { type: "button", class: "link", onclick: () => change({ row: trace.rows[at] }) }, called(trace.rows[at]))),
         h("td", {}, trace.labels[at]), h("td", { class: "n" }, shown(trace.loss(at))), h("td", { class: "n" }, shown(pulls[at])), h("td", {}, share(pulls[at], most))))))),
     h("div", {}, pullBars(pulls), balance(total, size, all, pulls))));
   return panel;

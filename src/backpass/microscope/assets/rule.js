@@ -51,7 +51,7 @@ function forwardRule(panel, L, step) {
     return;
   }
   panel.append(formula(mrow(zSymbol(L + 1, "k"), mo("="), new Formula(L).render(step.forward))));
-  panel.append(h("p", { class: "caption" }, `with the numbers of row ${state.row}`));
+  panel.append(h("p", { class: "caption" }, `with the numbers of row ${called(state.row)}`));
   panel.append(formula(forwardNumbers(L, k), "numbers"), unitChips(L + 1, k) ?? "");
   if (step.loss) panel.append(h("p", { class: "caption" }, `y of this row: ${trace.labels[slot()]}.`));
   noteOnJoint(panel, L);
@@ -74,7 +74,7 @@ function backwardRule(panel, L, step) {
   const isJacobian = Array.isArray(step.derivative) && step.derivative[0] === "jacobian";
   panel.append(h("p", { class: "caption" }, `what ${step.short} knows: its own derivative${step.elementwise ? " (0 between different units)" : ""}`));
   panel.append(formula(isJacobian ? own : mrow(own, mo("="), symbols.render(step.derivative))));
-  panel.append(h("p", { class: "caption" }, `both together, with the numbers of row ${state.row}`));
+  panel.append(h("p", { class: "caption" }, `both together, with the numbers of row ${called(state.row)}`));
   panel.append(formula(backwardNumbers(L, i), "numbers"), unitChips(L, i) ?? "");
   if (step.feeds.length) panel.append(h("p", { class: "note" }, "This level also feeds the sum behind a Residual, so a second δ arrives around the chain; both are added."));
   if (step.parameters.length) panel.append(...parameterRule(L, step));
@@ -110,4 +110,7 @@ function noteOnJoint(panel, L) {
   for (const note of notesOfRow(state.row)) panel.append(h("p", { class: "note" }, note));
 }
 
-const notesOfRow = (row) => given.notes.filter((note) => note.startsWith(`row ${row}:`));
+function notesOfRow(row) {
+  const start = `row ${row}:`;
+  return given.notes.filter((note) => note.startsWith(start)).map((note) => `row ${called(row)}:${note.slice(start.length)}`);
+}

@@ -2,7 +2,7 @@
 
 function tablesPanel() {
   const panel = h("section", { class: "panel full", id: "tables" }, h("h2", {}, "The numbers behind the drawing"),
-    h("p", { class: "lead" }, `Row ${state.row}, level by level.`));
+    h("p", { class: "lead" }, `Row ${called(state.row)}, level by level.`));
   for (let L = 1; L <= trace.last; L++) {
     panel.append(h("details", { "data-level": L, ontoggle: (event) => event.target.open && fill(event.target) },
       h("summary", {}, `Level ${L}: ${roleOf(L)}${L > 1 ? `, given by ${trace.step(L - 1).name}` : ""}`),

@@ -80,6 +80,9 @@ const trace = given.levels && (() => {
   };
 })();
 
+// What a row is called: by its number in the trace, or as the page's author calls it.
+const called = (row) => given.rows.names?.[trace.slotOf.get(row)] ?? String(row);
+
 // [2, 1] of a parameter's shape from a place in its flat array.
 function indexOf(place, shape) {
   const index = [];
