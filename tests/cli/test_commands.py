@@ -638,6 +638,15 @@ def test_a_pipe_is_not_data(run, saved, tmp_path):
     assert error_line(*run("show", tmp_path)) == f"{tmp_path.name}: is a folder, not a file."
 
 
+def test_an_input_typed_in_an_outputs_place_is_kept(run, saved, write):
+    data, model = write(Path(PENGUINS).read_text()), saved.read_bytes()
+    line = error_line(*run("trace", saved, data, "--html", data), expected=2)
+    assert f"--html {data}: a page ends in .html" in line
+    line = error_line(*run("export", saved, "--onnx", saved), expected=2)
+    assert f"--onnx {saved}: an ONNX file ends in .onnx" in line
+    assert data.read_text() == Path(PENGUINS).read_text() and saved.read_bytes() == model
+
+
 def test_columns_are_as_wide_as_what_they_hold():
     rows = [["日本語", number(3.25)], ["[b]a\nb", "-"]]
     assert laid_out(columns(["name", "value"], rows), 80) == [

@@ -259,6 +259,8 @@ def trace(
     from backpass.cli.rows import TextForm
     from backpass.cli.trace import run
 
+    if html.suffix not in (".html", ".htm"):  # DATA typed in its place would be overwritten
+        raise typer.BadParameter(f"--html {html}: a page ends in .html")
     try:
         others = [int(name) for name in names(rows)]
     except ValueError:
@@ -278,6 +280,8 @@ def export(
     """Write a saved model, its reading of raw columns included, for other programs to run."""
     from backpass.cli.export import run
 
+    if onnx.suffix != ".onnx":  # MODEL typed in its place would be overwritten
+        raise typer.BadParameter(f"--onnx {onnx}: an ONNX file ends in .onnx")
     run(model, onnx)
 
 
