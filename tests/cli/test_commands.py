@@ -28,18 +28,6 @@ PENGUINS = str(resources.files("backpass.data") / "penguins.csv")
 METRICS = ("accuracy", "log_loss", "auc", "brier", "calibration_error")
 
 
-@pytest.fixture
-def run(capfdbinary):
-    """Run a command; return its exit status, stdout and stderr."""
-
-    def command(*arguments):
-        status = main([str(argument) for argument in arguments])
-        out, err = capfdbinary.readouterr()
-        return status, out.decode(), err.decode()
-
-    return command
-
-
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory):
     path = tmp_path_factory.mktemp("saved") / "penguins.safetensors"

@@ -11,17 +11,6 @@ from scipy import sparse
 from sklearn.datasets import dump_svmlight_file
 
 import backpass as bp
-from backpass.cli import main
-
-
-@pytest.fixture
-def run(capfdbinary):
-    def command(*arguments):
-        status = main([str(argument) for argument in arguments])
-        out, err = capfdbinary.readouterr()
-        return status, out.decode(), err.decode()
-
-    return command
 
 
 def drawn(n_rows=400, width=12, seed=0):

@@ -121,7 +121,7 @@ def test_a_trace_shows_the_offset_as_a_column():
 
 
 def test_rows_that_are_dropped_take_their_offsets_along():
-    table = pd.DataFrame(X, columns=list("abc"))
+    table = pd.DataFrame(X.copy(), columns=list("abc"))
     table.iloc[::7, 1] = np.nan
     kept = table["b"].notna().to_numpy()
     dropping = bp.LogisticRegression(C=np.inf, missing="drop").fit(table, Y, offset=OFFSET)
