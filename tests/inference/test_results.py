@@ -569,3 +569,36 @@ def test_a_prompt_shows_tables_and_what_was_asked_wrongly():
     assert results.lr_test(smaller.summary()).df == 3
     with pytest.raises(ValueError, match=r"inference needs y, what the fit was given"):
         model.inference(X)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_an_infinite_estimate_is_tested_by_what_the_likelihood_rises_to(n_classes):
+    X, y = simulated(n_classes)
+    X["rare"] = ((y == "low") & (X["age"] < 30.0)).astype(float)  # of one class alone
+    with pytest.warns(bp.SeparationWarning, match="rare"):
+        model = bp.LogisticRegression(C=np.inf, tol=1e-12).fit(X, y)
+    results = model.inference(X, y)
+    smaller = bp.LogisticRegression(C=np.inf, tol=1e-12).fit(X.drop(columns="rare"), y).summary()
+    found, expected = results.lr_test("rare"), results.lr_test(smaller)
+    assert found.statistic == pytest.approx(expected.statistic, rel=1e-7)
+    assert found.df == expected.df == n_classes - 1
+    with pytest.raises(ValueError, match=r"no finite estimate .* by Wald's test; use lr_test"):
+        results.wald_test("rare")
+    name = "age" if n_classes == 2 else ("mid", "age")
+    place = list(results.index).index(name)
+    row = [float(at == place) for at in range(len(results.index))]
+    z = results.tvalues[name]
+    for what in (name, row, [row]):
+        assert results.wald_test(what).statistic == pytest.approx(z**2, rel=1e-9)
+
+
+def test_a_row_of_the_fit_without_a_group_is_told_of():
+    X, y = simulated()
+    X.loc[3, "age"] = np.nan
+    model = bp.LogisticRegression(C=np.inf, missing="drop").fit(X, y)
+    groups = np.arange(200.0) // 4
+    groups[3] = np.nan  # of a row that was left out
+    assert model.inference(X, y, cov="cluster", groups=groups).n_groups == 50
+    groups[[8, 9]] = np.nan
+    with pytest.raises(ValueError, match="groups has no label in 2 of the 199 rows"):
+        model.inference(X, y, cov="cluster", groups=groups)

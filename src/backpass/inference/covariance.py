@@ -127,6 +127,8 @@ def row_scores(seen: Seen, rows: NDArray[np.intp]) -> Matrix:
 
 def group_codes(groups: ArrayLike, likelihood: Likelihood) -> tuple[NDArray[np.intp], int]:
     """Return every row's group by number, -1 for rows of weight 0, and the number of groups."""
+    import pandas as pd
+
     labels = np.asarray(groups)
     if labels.ndim != 1 or len(labels) != likelihood.n_rows:
         raise ValueError(
@@ -135,6 +137,12 @@ def group_codes(groups: ArrayLike, likelihood: Likelihood) -> tuple[NDArray[np.i
         )
     weight = likelihood.objective.weight
     counted = np.ones(len(labels), dtype=bool) if weight is None else weight > 0.0
+    gone = int(pd.isna(labels[counted]).sum())
+    if gone:
+        raise ValueError(
+            f"groups has no label in {gone:,} of the {int(counted.sum()):,} rows of the fit; give "
+            "each its group, or fit without these rows."
+        )
     found, codes = np.unique(labels[counted], return_inverse=True)
     every = np.full(len(labels), -1)
     every[counted] = codes

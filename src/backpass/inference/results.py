@@ -99,6 +99,7 @@ class Results(Estimates):
         """
         R = self._combinations(what)
         params = self.params.to_numpy()[self._kept_places()]
+        params = np.where(self._known(), params, 0.0)  # R has none of the infinite ones
         unit = self._units()
         off = R @ params - np.broadcast_to(np.asarray(value, dtype=float), len(R))
         scaled = R * unit
@@ -111,12 +112,13 @@ class Results(Estimates):
         """Test against a smaller model by twice the difference of log-likelihoods.
 
         smaller: results of a model with fewer columns on the same rows, or the names of
-        coefficients that are 0 there, which is then fitted here.
+        coefficients that are 0 there, which is then fitted here. An infinite estimate can be
+        tested so too: the likelihood that it rises to is finite.
         """
         self._refuse_class_weight("a log-likelihood")
         if isinstance(smaller, Results):
             return self._lr_of_two(smaller)
-        R = self._combinations(smaller)
+        R = self._combinations(smaller, infinite=True)
         self._refuse_no_rows("lr_test by names")
         optimum = self.optimum
         leads = R @ self._leads() / np.linalg.norm(R @ self._leads(), axis=1, keepdims=True)
@@ -278,10 +280,10 @@ class Results(Estimates):
     def _seen(self, entry: int) -> float:
         return float(np.linalg.norm(self._leads()[entry] / self._units()[entry]))
 
-    def _combinations(self, what: Any) -> Matrix:
-        """Return R over the kept coefficients, (q, m·p)."""
+    def _combinations(self, what: Any, infinite: bool = False) -> Matrix:
+        """Return R over the kept coefficients, (q, m·p); infinite: whether estimates may be."""
         kept = self._kept_places()
-        if isinstance(what, np.ndarray) and what.dtype.kind in "fiu":
+        if isinstance(what, np.ndarray | list) and np.asarray(what).dtype.kind in "fiu":
             R = np.atleast_2d(np.asarray(what, dtype=float))
             if R.shape[1] != len(self.index):
                 raise ValueError(
@@ -293,10 +295,11 @@ class Results(Estimates):
             names = [what] if isinstance(what, str | tuple) else _listed(what)
             chosen = np.array([place for name in names for place in self._named(name)])
             R = np.eye(len(self.index))[chosen]
-        known = kept[self._known()]
+        known = kept if infinite else kept[self._known()]
         if not np.isin(chosen, known).all():
             bad = self.index[chosen[~np.isin(chosen, known)][0]]
-            raise ValueError(f"{bad!r} has no finite estimate here, so it cannot be tested.")
+            lr = "" if infinite or bad not in self.index[kept] else " by Wald's test; use lr_test"
+            raise ValueError(f"{bad!r} has no finite estimate here, so it cannot be tested{lr}.")
         return R[:, kept]
 
     def _named(self, name: Any) -> Sequence[int]:
