@@ -42,6 +42,9 @@ GRAM_UP_TO = 2000  # columns
 # The multiplications of a pass, a curvature counted as so many gradients: below it, some 0.8 ms,
 # handing parts to a second thread costs more than it brings.
 SHARED_FROM = 1.5e6
+BLOCK_FROM = (
+    2.5e5  # multiplications of a block, where there are enough rows: it takes a call or two
+)
 NO_WEIGHT = np.empty(0)
 SINGLE = np.dtype(np.float32)
 
@@ -101,7 +104,7 @@ class LinearObjective:
         """Evaluate every stride-th row, with the curvature if asked for: one visit to each."""
         weight, bias = self.given(u)
         # A wide curvature is worth a block of more rows than columns: each ends in a sum of it.
-        cuts = self.rows.cuts(stride, least=self.view.width if curvature else 1)
+        cuts = self._cuts(stride, self.view.width if curvature else 1)
         longest = np.zeros(len(cuts))
 
         def part(index: int) -> tuple[NDArray, ...]:
@@ -367,6 +370,11 @@ class LinearObjective:
 
         entropy, pull, total = self._sum(part, len(cuts))
         return float(entropy), self._seen(pull, total)
+
+    def _cuts(self, stride: int, least: int) -> list[slice]:
+        """Cut rows into blocks of at least so many, and of enough to be worth a call each."""
+        worth = int(BLOCK_FROM / (self.rows.row_width * self.n_outputs + 1.0))
+        return self.rows.cuts(stride, max(least, 1 << worth.bit_length()))
 
     def _runner(self, n_rows: int, curvature: bool) -> Runner:
         """Return who evaluates so many rows; the parts, and the bits of their sum, are the same."""
