@@ -6,6 +6,7 @@ from scipy import sparse
 from tests.solvers.problems import on_given_columns
 
 import backpass as bp
+from backpass.data.mixed import Border, MixedColumns, MixedTable
 from backpass.data.rows import DenseRows, SparseRows, View
 from backpass.factor import Factor
 from backpass.linear_objective import LinearObjective
@@ -194,3 +195,38 @@ def test_curvature_has_the_same_bits_for_any_number_of_threads():
         with reproducible(n_jobs):
             found.append(objective.curvature(theta))
     np.testing.assert_array_equal(*found)
+
+
+def rows_of(kind, numbers, codes):
+    """Return numbers and one category with levels 0 to 4, codes (m,), in one form or another."""
+    if kind == "mixed":
+        of_code = np.append(np.arange(2, 7), -1).astype(np.int32)
+        columns = MixedColumns(7, np.arange(2), (Border(2, 7),), (of_code,))
+        return MixedTable(numbers, codes[:, None].astype(np.int32), columns)
+    written = np.hstack([numbers, np.eye(5)[codes]])
+    return DenseRows(written) if kind == "dense" else SparseRows(sparse.csr_matrix(written))
+
+
+@pytest.mark.parametrize("n_outputs", [1, 3])
+@pytest.mark.parametrize("ones", [True, False])
+@pytest.mark.parametrize("kind", ["dense", "csr", "mixed"])
+def test_the_curvature_of_some_columns_is_a_part_of_that_of_all(n_outputs, ones, kind):
+    rng = np.random.default_rng(2)
+    rows = rows_of(kind, rng.normal(size=(3000, 2)), rng.integers(5, size=3000))
+    view, k = View(np.zeros(7), rng.uniform(0.5, 2.0, 7), ones), n_outputs
+    y, weight = rng.integers(max(k, 2), size=3000), rng.uniform(0.1, 2.0, 3000)
+    scale = rng.uniform(0.5, 2.0, k * view.width)
+    objective = LinearObjective(rows, y, weight, k, ElasticNet(scale, l2=0.3, l1=1.0), view)
+    u = rng.normal(size=objective.n_parameters)
+    wanted = np.zeros(objective.n_parameters, dtype=bool)
+    wanted[[1, 5]], wanted[7 * (k - 1) + 3] = True, True  # a column wanted in one class only
+    form = objective.form_of(wanted)
+    weights = np.add.outer(7 * np.arange(k), [1, 3, 5]).reshape(-1)
+    biases = 7 * k + np.arange(k * ones)
+    np.testing.assert_array_equal(form.places, np.concatenate([weights, biases]))
+    for stride in (1, 2):
+        whole = objective.evaluate(u, stride, curvature=True)
+        part = objective.evaluate(u, stride, curvature=True, of=form)
+        np.testing.assert_allclose(part.gradient, whole.gradient, rtol=1e-12, atol=1e-10)
+        expected = whole.curvature[np.ix_(form.places, form.places)]
+        np.testing.assert_allclose(part.curvature, expected, rtol=1e-11, atol=1e-10)

@@ -82,6 +82,27 @@ class AsMatrix(Form):
         return lambda block: block.forms(self.view, middle)
 
 
+class OfColumns(AsMatrix):
+    """A matrix over some of the columns, where that over all is too wide.
+
+    places: where its unknowns stand in u.
+    """
+
+    def __init__(self, view: View, n_outputs: int, columns: NDArray[np.intp]) -> None:
+        super().__init__(view.chosen(columns), n_outputs)
+        self.columns = columns
+        d = len(view.scale)
+        weights = (d * np.arange(n_outputs)[:, None] + columns).reshape(-1)
+        biases = n_outputs * d + np.arange(n_outputs * int(view.ones))
+        self.places = np.concatenate([weights, biases])
+
+    def part(self, block: Block, weights: Matrix) -> tuple[tuple[NDArray, ...], float]:
+        return super().part(block.chosen(self.columns), weights)
+
+    def whole(self, made: list[NDArray], ridge: Vector) -> Matrix:
+        return super().whole(made, ridge[self.places])
+
+
 class WithBorder(Form):
     """Block-diagonal for the columns of one category, which border the matrix of all others."""
 

@@ -23,6 +23,7 @@ from backpass.curvature import (
     DOUBLE,
     MATRIX_UP_TO,
     AsMatrix,
+    OfColumns,
     chosen_form,
     class_order,
     class_pairs,
@@ -100,11 +101,17 @@ class LinearObjective:
         """Return how many times every row was evaluated so far."""
         return self.rows_evaluated / max(self.rows.n_rows, 1)
 
-    def evaluate(self, u: Vector, stride: int = 1, curvature: bool = False) -> Evaluation:
-        """Evaluate every stride-th row, with the curvature if asked for: one visit to each."""
+    def evaluate(
+        self, u: Vector, stride: int = 1, curvature: bool = False, of: OfColumns | None = None
+    ) -> Evaluation:
+        """Evaluate every stride-th row, with the curvature if asked for: one visit to each.
+
+        of: the columns whose curvature it shall be, None for all.
+        """
+        form = of or self.form
         weight, bias = self.given(u)
         # A wide curvature is worth a block of more rows than columns: each ends in a sum of it.
-        cuts = self._cuts(stride, self.view.width if curvature else 1)
+        cuts = self._cuts(stride, form.view.width if curvature else 1)
         longest = np.zeros(len(cuts))
 
         def part(index: int) -> tuple[NDArray, ...]:
@@ -115,7 +122,7 @@ class LinearObjective:
             if not curvature:
                 return sums
             weights = bend if self.n_outputs == 1 else class_pairs(bend, self._weight(places))
-            made, longest[index] = self.form.part(block, weights)
+            made, longest[index] = form.part(block, weights)
             return (*sums, *made)
 
         n_rows = self.rows.count(stride)
@@ -132,7 +139,7 @@ class LinearObjective:
             return Evaluation(u, value, gradient, stride=stride)
         for sums in made:
             sums *= share
-        full = self.form.whole(made, ridge)
+        full = form.whole(made, ridge)
         return Evaluation(u, value, gradient, full, float(longest.max()), stride)
 
     def hessian_product(self, u: Vector, v: Vector) -> Vector:
@@ -201,6 +208,16 @@ class LinearObjective:
         if self.penalty.smooth_curvature().any():
             free[: self.n_outputs * self.rows.n_columns] = False
         return matrix.plus_common_shift(float(matrix.diagonal.mean()), free)
+
+    def form_of(self, wanted: NDArray[np.bool_]) -> OfColumns | None:
+        """Return the form for the columns of the weights wanted, (n_parameters,); None if too wide.
+
+        A column that is wanted in one class is taken in all.
+        """
+        k, d = self.n_outputs, self.rows.n_columns
+        columns = np.flatnonzero(wanted[: k * d].reshape(k, d).any(axis=0))
+        few = k * (len(columns) + int(self.view.ones)) <= MATRIX_UP_TO
+        return OfColumns(self.view, k, columns) if few else None
 
     @property
     def fits_matrix(self) -> bool:

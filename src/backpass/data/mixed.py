@@ -228,6 +228,13 @@ class MixedBlock(Block):
         others = taken(~inside, place[entries.indices[~inside]], len(rest))
         return level, MixedBlock(self.numbers, place[self.numbers_at], others)
 
+    def chosen(self, columns: NDArray[np.intp]) -> MixedBlock:
+        place = np.full(self.entries.n_columns, -1)
+        place[columns] = np.arange(len(columns))
+        at = place[self.numbers_at]
+        numbers = np.ascontiguousarray(self.numbers[:, at >= 0])
+        return MixedBlock(numbers, at[at >= 0], self.entries.chosen(columns))
+
     def forms(self, view: View, matrix: Matrix) -> NDArray[np.float64]:
         wide, _ = self._numbers(view, np.ones(len(self)))
         at = self._numbers_at(view)

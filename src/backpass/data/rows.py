@@ -50,6 +50,10 @@ class View:
         """Count the columns of X̃."""
         return len(self.scale) + int(self.ones)
 
+    def chosen(self, columns: NDArray[np.intp]) -> View:
+        """Return how it sees some of the columns."""
+        return View(self.centre[columns], self.scale[columns], self.ones)
+
 
 class Block(ABC):
     """Some rows, (m, d), and the products that objectives are made of."""
@@ -75,6 +79,10 @@ class Block(ABC):
         """Return x̃_iᵀ M x̃_i of every row, (m,), for a symmetric M (d̃, d̃)."""
         wide, _ = self.standardised(view, np.ones(len(self)), np.dtype(np.float64))
         return np.einsum("ij,ij->i", wide @ matrix, wide)
+
+    @abstractmethod
+    def chosen(self, columns: NDArray[np.intp]) -> Block:
+        """Return the same rows over some columns, ascending, alone."""
 
     def __matmul__(self, right: Matrix) -> Matrix:
         """Return X R, (m, k), for R (d, k)."""
@@ -203,6 +211,9 @@ class DenseBlock(Block):
     def written_out(self) -> Matrix:
         return self.x
 
+    def chosen(self, columns: NDArray[np.intp]) -> DenseBlock:
+        return DenseBlock(np.ascontiguousarray(self.x[:, columns]))
+
     def standardised(self, view: View, root: NDArray, dtype: np.dtype) -> tuple[NDArray, float]:
         wide = scratch("standardised", (len(self.x), view.width), dtype)
         longest = standardise(self.x, view.centre, 1.0 / view.scale, root, view.ones, wide)
@@ -318,6 +329,15 @@ class SparseBlock(Block):
     def written_out(self) -> Matrix:
         parts = (self.data, self.indices, self.indptr)
         return sparse.csr_array(parts, shape=(len(self), self.n_columns)).toarray()
+
+    def chosen(self, columns: NDArray[np.intp]) -> SparseBlock:
+        place = np.full(self.n_columns, -1)
+        place[columns] = np.arange(len(columns))
+        first, last = self.indptr[0], self.indptr[-1]
+        indices = place[self.indices[first:last]]
+        kept = indices >= 0
+        ends = np.append(0, np.cumsum(kept))[self.indptr - first]
+        return SparseBlock(ends, indices[kept], self.data[first:last][kept], len(columns))
 
     def products(self, view: View, weight: NDArray) -> Matrix:
         """Return ∑ weight_i x̃_i x̃_iᵀ, (d̃, d̃); weights may be negative."""
