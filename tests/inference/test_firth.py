@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from tests.inference.data import read
@@ -107,3 +109,13 @@ def test_two_penalised_fits_do_not_compare():
     assert test.df == 3 and 0.0 < test.pvalue < 1.0
     every = found.lr_test(["age", "dose", "group"])
     assert every.statistic == pytest.approx(found.llr, rel=1e-7)
+
+
+def test_the_table_shows_the_two_values_that_its_test_compares():
+    X, y = simulated()
+    found = bp.LogisticRegression(C=np.inf, firth=True).fit(X, y).summary()
+    shown = re.search(r"penalised +(-\d+\.\d{4}), without columns (-\d+\.\d{4})", str(found))
+    height, null = map(float, shown.groups())
+    assert 2.0 * (height - null) == pytest.approx(found.llr, abs=2.1e-4)  # four decimals each
+    assert height != pytest.approx(found.llf, abs=0.01)
+    assert "penalised " not in str(bp.LogisticRegression(C=np.inf).fit(X, y).summary())

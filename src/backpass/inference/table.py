@@ -41,10 +41,20 @@ def facts(results: Estimates) -> list[tuple[str, str]]:
         *said,
         ("log-likelihood", f"{results.llf:.4f}"),
         ("without columns", f"{results.llnull:.4f}"),
+        *_penalised(results),
         (f"LR chi2({results.df_model})", f"{results.llr:.4f}{p}"),
         ("AIC, BIC", f"{results.aic:.3f}, {results.bic:.3f}"),
         ("McFadden R2", f"{results.prsquared:.4f}"),
     ]
+
+
+def _penalised(results: Estimates) -> list[tuple[str, str]]:
+    """Say the two values that the test compares, where Firth's prior makes them others."""
+    optimum = results.optimum
+    if optimum.penalised is None:
+        return []
+    both = f"{optimum.penalised:.4f}, without columns {optimum.penalised_null:.4f}"
+    return [("penalised", both)]
 
 
 def _groups(results: Estimates) -> str:
