@@ -65,3 +65,14 @@ def test_residuals_compare_and_survive_pickle():
     assert hash(again) == hash(one)
     assert one != bp.Residual(bp.Linear(3, 3))
     assert repr(bp.Residual(bp.ReLU())) == "Residual(ReLU())"
+
+
+def test_a_layer_that_is_no_dataclass_is_shown_by_its_name():
+    class Same(bp.Layer):
+        def forward(self, params, z_in, z_out):
+            z_out[...] = z_in
+
+        def backward(self, params, z_in, z_out, delta_out, delta_in):
+            delta_in[...] = delta_out
+
+    assert repr(Same()) == "Same()"

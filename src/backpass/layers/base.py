@@ -25,6 +25,10 @@ class Layer(ABC):
                 and, if it has parameters, of its output by its parameters. Nothing else.
     """
 
+    def __repr__(self) -> str:
+        """Name the kind; a dataclass names its fields, too."""
+        return f"{type(self).__name__}()"
+
     @abstractmethod
     def forward(self, params: Params, z_in: Array, z_out: Array) -> None:
         """Write the map, z^{L+1} = f(z^L; θ^L), to z_out."""
