@@ -135,6 +135,20 @@ def test_recursion_cost_grows_by_levels_where_paths_multiply():
     assert sum(path.product for path in paths.paths) == pytest.approx(paths.total, rel=1e-9)
 
 
+def test_of_many_paths_the_text_has_the_largest_and_the_sum_of_the_others():
+    layers = [layer for _ in range(4) for layer in (bp.Linear(3, 3), bp.Tanh())]
+    net = bp.Network(layers, bp.CrossEntropyLoss())
+    paths = net.trace(net.init(0), np.ones((1, 3)), [0]).paths("0.weight", (0, 0), 0)
+    _, *written, others, _ = str(paths).splitlines()
+    sizes = np.array([abs(float(line.rpartition("= ")[2])) for line in written])
+    products = sorted((path.product for path in paths.paths), key=abs, reverse=True)
+    assert sizes == pytest.approx(np.abs(products[:64]), rel=1e-5)
+    assert others.startswith(f"  and {3**8 - 64} smaller ones, their sum ")
+    rest = float(others.rpartition(" ")[2])
+    assert rest == pytest.approx(paths.total - sum(products[:64]), rel=1e-4, abs=1e-12)
+    assert len(paths.paths) == 3**8
+
+
 def test_counts_are_exact_at_any_depth():
     layers = [layer for _ in range(40) for layer in (bp.Linear(10, 10), bp.Tanh())]
     net = bp.Network(layers, bp.CrossEntropyLoss())

@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+MOST_WRITTEN = 64  # paths as text, as on the microscope's page; the largest where there are more
+
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -47,6 +49,7 @@ class Paths:
 
     As text, units are subscripts and count from 1, as in the note and on the microscope's page;
     what stands in brackets is an index and counts from 0, as in Python: z³₁ is z[3][row, 0].
+    Of more than 64 paths the text has the largest by size, and the sum of the others.
     paths is empty where there are more than MOST_PATHS; counts and total are given all the same.
     """
 
@@ -61,12 +64,18 @@ class Paths:
 
     def __str__(self) -> str:
         lines = [f"∂C/∂{self.name}{list(self.index)}, row {self.row}"]
-        for path in self.paths:
+        by_size = sorted(self.paths, key=lambda path: -abs(path.product))
+        few = len(by_size) <= MOST_WRITTEN
+        for path in self.paths if few else by_size[:MOST_WRITTEN]:
             *inner, (cost_level, _) = path.units
             way = " ← ".join([level_symbol(cost_level), *(unit_symbol(*u) for u in inner[::-1])])
             factors = " · ".join(f"{factor:.6g}" for factor in reversed(path.factors))
             # + 0.0 since a product of 0 and a negative number is -0
             lines.append(f"  {way}:  {factors} = {path.product + 0.0:.6g}")
+        if not few:
+            others = by_size[MOST_WRITTEN:]
+            rest = math.fsum(path.product for path in others)
+            lines.append(f"  and {len(others)} smaller ones, their sum {rest + 0.0:.6g}")
         lines.append(
             f"  sum of {self.n_paths} paths = {self.total:.6g}; "
             f"{self.multiplications} multiplications, "

@@ -89,6 +89,17 @@ def test_quoted_newlines_empty_lines_and_quotes(write):
     assert table.to_pydict() == {"a": [1.0, 2.0], "b\nc": ["x\ny", 'say "z"']}
 
 
+def test_a_quote_that_takes_in_lines_of_a_tsv_is_pointed_out(write):
+    text = 'y\tmessage\na\t"whole"\n\nb\tone\na\t"stray\nb\ttwo\na\t"three\n'
+    with pytest.warns(
+        bp.DataWarning, match=r't\.tsv, record 3: .* "stray takes in 3 lines'
+    ) as told:
+        assert read_table(write(text, "t.tsv")).num_rows == 3
+    assert len(told) == 1
+    # Between commas a newline is written so, and nothing is said: warnings are errors here.
+    assert read_table(write(text.replace("\t", ","), "t.csv")).num_rows == 3
+
+
 def test_records_longer_than_a_block(write):
     long = "x" * 3_000_000
     table = read_table(write(f"a,b\n1,{long}\n2,y\n"))

@@ -9,13 +9,14 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import warnings
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from backpass.data.bytestream import ByteStream
 from backpass.data.cells import trimmed
-from backpass.data.errors import DataError, listed
+from backpass.data.errors import DataError, DataWarning, listed
 from backpass.data.header import WINDOWS, Header, read_header
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _ALIKE = 0.75  # of names, from where on one may be meant for the other: two letters of eight
 LONGEST_RECORD = 64 << 20
 _LOOK = 1 << 20  # bytes of the file in which the separator and the fast reading are tried
+_RECORD_END = re.compile(rb"[^\r\n]\r?\n")  # a blank line ends none
 
 
 class TextSource:
@@ -41,6 +43,9 @@ class TextSource:
         look = next(iter(self._bytes.pieces()), b"")
         self.header = read_header(look[:_LOOK], self.path)
         self.names = self.header.names
+        separator = re.escape(self.header.separator.encode())
+        self._quoted = re.compile(b'(?<![^\\r\\n%s])"(?:[^"]|"")*(?:"|\\Z)' % separator)
+        self._warned = False
 
     def chunks(self, wanted: list[str], missing_values: tuple[str, ...]) -> Iterator[pa.Table]:
         """Yield the records in order, cells as trimmed text, null where they are missing."""
@@ -55,22 +60,47 @@ class TextSource:
                     for name in table.column_names
                 ]
                 yield pa.table(cells, names=table.column_names)
+                if piece.count(b"\n") > table.num_rows:
+                    self._warn_of_swallowed_lines(piece, record)
                 record += table.num_rows
         except DataError as error:
             raise error.further_on(record).in_file(self.path) from None
         if record == 0:
             raise DataError("has a header but no records.", file=self.path)
 
+    def _warn_of_swallowed_lines(self, piece: bytes, before: int) -> None:
+        """Warn, once, of a quoted cell that spans lines where tabs separate.
+
+        Programs that write tabs seldom quote, so that such a cell rather is a line with a stray
+        quote and those after it, lost as records. With commas it is how a newline is written.
+        """
+        if self._warned or self.header.separator != "\t":
+            return
+        start, ended = 0, before
+        for field in self._quoted.finditer(piece):
+            ended += len(_RECORD_END.findall(piece, max(0, start - 1), field.start()))
+            start = field.end()
+            n_lines = field.group().count(b"\n") + 1
+            if n_lines > 1:
+                self._warned = True
+                begins = field.group()[:20].decode("utf-8", "replace").splitlines()[0]
+                warnings.warn(
+                    f"{self.path.name}, record {ended + 1}: the cell that begins with {begins} "
+                    f"takes in {n_lines} lines, up to the next quote, and they are read as one "
+                    "record. If that quote is an ordinary character, put quotes around the cell "
+                    "and double those inside; look for others like it further on.",
+                    DataWarning,
+                    stacklevel=2,
+                )
+                return
+
     def _records(self) -> Iterator[bytes]:
         """Yield the bytes after the header in pieces of whole records."""
         rest, skip = b"", self.header.size
-        quoted = re.compile(
-            b'(?<![^\\r\\n%s])"(?:[^"]|"")*(?:"|\\Z)' % re.escape(self.header.separator.encode())
-        )
         for piece in self._bytes.pieces():
             rest += piece[skip:]
             skip = max(0, skip - len(piece))
-            end = _last_record_end(rest, quoted)
+            end = _last_record_end(rest, self._quoted)
             # Blank lines wait: at the end, also if they hold spaces, they are no records.
             filled = len(rest[:end].rstrip(b" \r\n"))
             end = rest.find(b"\n", filled, end) + 1 if filled else 0
