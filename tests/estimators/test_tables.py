@@ -158,3 +158,17 @@ def test_lengths_must_agree():
         bp.LogisticRegression().fit(table, y[:-1])
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):
         bp.LogisticRegression(missing="drop").fit(table, y[:-1])
+
+
+def test_a_network_refuses_categories_that_half_the_memory_cannot_hold(monkeypatch):
+    table = pd.DataFrame({"town": ["Graz", "Linz"] * 200, "id": [f"n{i // 2}" for i in range(400)]})
+    y, needed = np.arange(400) // 2 % 2, 8 * 400 * (2 + 200)
+    model = bp.MLPClassifier((2,), solver="lbfgs", max_iter=2000, random_state=0)
+    monkeypatch.setattr("backpass.encoding.refusals.memory", lambda: 2 * needed)
+    model.fit(table, y)
+    monkeypatch.setattr("backpass.encoding.refusals.memory", lambda: 2 * needed - 2)
+    words = "column 'id': it has 200 levels, .* in 400 rows .* Fit a logistic regression, .* rare"
+    with pytest.raises(bp.DataError, match=words):
+        model.fit(table, y)
+    bp.LogisticRegression().fit(table, y)  # which keeps codes
+    model.fit(table[["town"]], np.arange(400) % 2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from types import MappingProxyType
@@ -79,3 +80,34 @@ def refuse_same_names(names: list[str]) -> None:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise DataError(f"two columns would be called {listed(twice)} after encoding; rename one.")
+
+
+def refuse_written_out(columns: Collection[Column], n_rows: int) -> None:
+    """Raise DataError where categories written out as 0 and 1 would take half the memory.
+
+    Numbers alone are the table as it came, so they are never refused.
+    """
+    categories = [column for column in columns if isinstance(column, Category)]
+    width = sum(len(column.coef_codes) for column in categories)
+    n_bytes = 8 * n_rows * width
+    if n_bytes <= memory() // 2:
+        return
+    widest = max(categories, key=lambda column: len(column.levels))
+    raise DataError(
+        f"it has {len(widest.levels):,} levels, and a network needs every level as a column of 0 "
+        f"and 1: all categories in {n_rows:,} rows take {n_bytes / 2**30:,.1f} GiB.",
+        column=widest.name,
+        remedies=[
+            "fit a logistic regression, which keeps categories as codes",
+            "leave the column out",
+            "join levels that are rare",
+        ],
+    )
+
+
+def memory() -> int:
+    """Return how many bytes of memory the machine has; 8 GiB where it does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):  # Windows has no sysconf
+        return 8 << 30

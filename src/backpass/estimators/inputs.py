@@ -108,8 +108,11 @@ def _encoded(
     in_blocks: bool,
 ) -> Columns:
     from backpass.encoding import Encoding
+    from backpass.encoding.refusals import refuse_written_out
 
     encoding = Encoding.learn(table, missing=missing, reference=reference, standardize=standardize)
+    if not in_blocks:
+        refuse_written_out(encoding.columns, table.num_rows)
     encoded = encoding.rows if in_blocks else encoding.transform
     if missing != "drop":
         return Columns(encoded(table), encoding)
