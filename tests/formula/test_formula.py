@@ -299,6 +299,7 @@ def test_an_expression_as_deep_as_a_stack_is_refused():
         ("y ~ poly(age, 2, raw=True)", r"it is poly\(column, degree\)"),
         ("y ~ I('a')", r'I\("a"\) names no column'),
         ("y ~ age | sex", "it has several parts"),
+        ("y ~ age + (1|sex)", r"\(... \| group\) is a random effect, .* not supported"),
         ("y ~ I(" + "-" * 60 + "age)", "nested more than 50 levels deep"),
         ("y ~ offset(age):lwt", "stands alone"),
         ("y ~ age - 1", "has no intercept, but fit_intercept is True"),

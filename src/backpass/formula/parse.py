@@ -100,6 +100,11 @@ def _split(
         ) from None
     if not isinstance(text, str):
         raise TypeError(f"formula is {text!r}; it is a text such as 'y ~ age + C(race)'.")
+    if re.search(r"\([^()|~]*\|[^()]*\)", re.sub(r""""[^"]*"|'[^']*'|`[^`]*`""", "", text)):
+        raise ValueError(
+            f"formula {text!r}: (... | group) is a random effect, and those are not supported; "
+            "C(group) gives every group a coefficient of its own."
+        )
     written = _as_python(text)
     before = text.partition("~")[0] if "~" in text else ""
     left_names = {quoted or name for quoted, name in re.findall(r"`([^`]*)`|([\w.]+)", before)}
