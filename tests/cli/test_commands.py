@@ -126,7 +126,8 @@ def test_every_number_of_the_text_is_in_the_json(capsys, asked):
     describe(seen["fit"])
     assert capsys.readouterr().out == text
     known = np.array(numbers_in(json.loads(json.dumps(as_document(seen["fit"])))))
-    known = np.concatenate([known, np.abs(known), shares(seen["fit"])])
+    table = [0.025, 0.975, 1e-4]  # the heads of the table with errors, and its least p
+    known = np.concatenate([known, np.abs(known), shares(seen["fit"]), table])
     for word in re.findall(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?(?:e-?\d+)?(?!\w)", text):
         digits, _, power = word.replace(",", "").partition("e")
         last = 10.0 ** (int(power or 0) - len(digits.partition(".")[2]))
@@ -260,6 +261,69 @@ def test_maximum_likelihood_reproduces_the_published_titanic_table(run):
     assert values == pytest.approx(published, abs=1.5e-6)
     assert found["intercepts"] == pytest.approx([3.522074], abs=1.5e-6)
     assert 2.0 * found["objective"] == pytest.approx(982.45, abs=5e-3)
+
+
+ENDOMETRIAL = Path(__file__).parents[3] / "shared" / "data" / "endometrial" / "endometrial.csv"
+
+
+@pytest.fixture
+def endometrial():
+    if not ENDOMETRIAL.exists():
+        pytest.skip(f"needs the endometrial table at {ENDOMETRIAL}")
+    return "fit", ENDOMETRIAL, "--target", "HG", "--mle"
+
+
+def test_an_infinite_estimate_is_shown_as_one_and_the_others_have_errors(run, endometrial):
+    status, out, err = run(*endometrial)
+    assert status == 0 and "Quasi-complete separation of 13 rows" in err
+    assert re.search(r"rows +79 to fit on, none held out, as --mle takes all", out)
+    assert re.search(r"NV +\+inf +NA +NA +NA +NA +NA\n", out)
+    assert re.search(r"EH +-2.9026 +0.8456 ", out)
+    assert "the maximum is at infinity, where classes are separated" in out
+    assert "NOT" not in out and "30.25" not in out
+
+
+def test_errors_are_in_the_json_where_they_exist(run, endometrial):
+    found = json.loads(run(*endometrial, "--json")[1])
+    assert found["separated"] and found["test"] is None and found["n_rows"] == 79
+    by_name = {c["name"]: c for c in found["coefficients"]}
+    nothing = dict.fromkeys(("value", "per_deviation", "std_err", "z", "p", "low", "high"))
+    named = {"name": "NV", "class": "1", "against": "0", "limit": "+inf"}
+    assert by_name["NV"] == nothing | named
+    eh = by_name["EH"]  # Heinze & Schemper (2002): -2.9026, standard error 0.8456
+    assert [eh["value"], eh["std_err"]] == pytest.approx([-2.9026, 0.8456], abs=1e-4)
+    assert [eh["low"], eh["high"]] == pytest.approx([-4.5599, -1.2454], abs=2e-4)
+    [start] = found["intercept_errors"]
+    assert start["value"] == found["intercepts"][0] and start["std_err"] > 0.0
+
+
+def test_a_long_table_ranks_finite_estimates_and_infinite_ones_and_names_the_rest(run, write):
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 2, (400, 45))
+    y = (x[:, 1] + rng.normal(size=400) > 0.5).astype(int)
+    y[x[:, 0] == 1] = 1  # so that column c0 speaks for 1 without limit
+    lines = [",".join([f"c{j}" for j in range(45)] + ["y"])]
+    lines += [",".join(map(str, [*row, "uv"[label]])) for row, label in zip(x, y, strict=True)]
+    status, out, _ = run("fit", write("\n".join(lines) + "\n"), "--target", "y", "--mle")
+    assert status == 0 and re.search(r"c0 +\+inf +\+inf\n", out)
+    assert "most influential of 45; + speaks for v" in out
+    assert "--out M.safetensors, then show, has errors and intervals of all" in out
+
+
+def test_no_coefficient_is_ranked_where_none_is_identified(run, write):
+    rows = "".join(
+        ",".join([str(i), *(str((i * k) % 41) for k in range(2, 44)), "uv"[i > 30]]) + "\n"
+        for i in range(60)
+    )
+    heads = ",".join(f"c{k}" for k in range(43))
+    status, out, _ = run("fit", write(f"{heads},y\n{rows}"), "--target", "y", "--mle")
+    assert status == 0 and "no coefficient is identified, so there is none to rank" in out
+    assert "most influential" not in out
+
+
+def test_counts_of_missing_values_say_of_which_rows(run):
+    out = run("fit", PENGUINS, "--target", "species")[1]
+    assert re.search(r"missing .*of the 275 rows fitted on", " ".join(out.split()))
 
 
 def test_weights_are_repeated_rows(run, write):

@@ -116,8 +116,10 @@ def test_the_epoch_that_was_kept_is_the_one_of_least_validation_loss(folder, cap
 def test_what_became_of_columns_and_why(reports):
     said = words(reports["three"])
     assert "island category of 3 levels, a number 0 or 1 for each" in said
-    assert re.search(r"sex category of 2 levels.*? 10 values missing, a level of their own", said)
-    assert "2 values missing, filled in with the mean and marked in a column of their own" in said
+    gaps = "10 values missing of the 275 rows fitted on"
+    assert re.search(rf"sex category of 2 levels.*? {gaps}, a level of their own", said)
+    filled = "filled in with the mean and marked in a column of their own"
+    assert f"2 values missing of the 275 rows fitted on, {filled}" in said
 
 
 def test_a_training_is_shown_layer_by_layer(reports):

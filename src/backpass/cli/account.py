@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from backpass.metrics import Scores
 from backpass.tallies import Tally
 
 _MOST_SHOWN = 10
+_MOST_TABLE_ROWS = 40
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def describe(fitted: Fit) -> None:
         console.print(words.measures([("rows fitted on", train)]))
     if request.hidden is None:
         console.print()
-        console.print(_influential(model))
+        _estimates(request, model, console)
     console.print()
     console.print(words.facts([*outcome(fitted), _next(request)]))
 
@@ -71,7 +73,7 @@ def facts(fitted: Fit) -> list[tuple[str, str]]:
     """Say what was fitted on what."""
     request, model = fitted.request, fitted.model
     held = (
-        "none held out"
+        "none held out" + (", as --mle takes all" if request.all_for_mle else "")
         if fitted.test is None
         else f"{fitted.test.n_rows:,} from {request.test.name} to measure on"
         if request.test
@@ -114,7 +116,9 @@ def _columns(model: Any) -> list[tuple[str, str]]:
         said.append(("left out", _cut([f"{name} ({why})" for name, why in encoding.dropped], 6)))
     gaps = [f"{c.name} {c.n_missing:,}" for c in encoding.columns if c.n_missing]
     if gaps:
-        said.append(("missing", _cut(gaps, 6) + "; filled in, and marked in columns of their own"))
+        of = words.counted(model.fit_record_.n_rows, "row")
+        filled = f" of the {of} fitted on; filled in, and marked in columns of their own"
+        said.append(("missing", _cut(gaps, 6) + filled))
     return said
 
 
@@ -132,8 +136,25 @@ def _model_words(request: FitRequest, model: Any) -> str:
     return f"logistic regression, penalty C = {model.C:g} {scale}"
 
 
-def _influential(model: Any) -> Any:
-    listed = coefficients.coefficients(model)
+def _estimates(request: FitRequest, model: Any, console: Any) -> None:
+    """Print the table with errors, if there is one and it is short, or the largest coefficients."""
+    if not coefficients.has_errors(model):
+        console.print(_influential(model, coefficients.coefficients(model)))
+        return
+    results = model.summary()
+    if len(results.params) <= _MOST_TABLE_ROWS:
+        console.print(str(results), soft_wrap=True, markup=False)
+        return
+    _, listed = coefficients.estimates(model)
+    if any(math.isfinite(c.value) for c in listed):
+        console.print(_influential(model, listed))
+    else:
+        console.print("  no coefficient is identified, so there is none to rank")
+    where = f"backpass show {request.out}" if request.out else "--out M.safetensors, then show,"
+    console.print(f"  {where} has errors and intervals of all", markup=False)
+
+
+def _influential(model: Any, listed: list[coefficients.Coefficient]) -> Any:
     top = coefficients.most_influential(listed, _MOST_SHOWN)
     several = len(model.classes_) > 2
     speaks = "" if several else f"; + speaks for {model.classes_[1]}"
@@ -142,12 +163,16 @@ def _influential(model: Any) -> Any:
         [
             c.name,
             *([c.of] if several else []),
-            words.number(c.value),
-            words.number(c.per_deviation),
+            _signed(c.value),
+            _signed(c.per_deviation),
         ]
         for c in top
     ]
     return words.columns([*heads, "coefficient", "per std. dev."], rows, left=1 + several)
+
+
+def _signed(value: float | None) -> str:
+    return "+inf" if value == math.inf else words.number(value)
 
 
 def outcome(fitted: Fit) -> list[tuple[str, str]]:
@@ -155,13 +180,7 @@ def outcome(fitted: Fit) -> list[tuple[str, str]]:
     model, request = fitted.model, fitted.request
     said = []
     if request.hidden is None:
-        gap = words.number(model.gap_, 2)
-        proof = (
-            f"within {gap} of the minimum, proven"
-            if model.converged_
-            else f"NOT converged: proven only to be within {gap} of the minimum"
-        )
-        said.append(("objective", f"{words.number(model.objective_, 7)}, {proof}"))
+        said.append(("objective", coefficients.reached(model)))
         said.append(("passes", f"{model.passes_:.1f} over the rows"))
     else:
         best, loss = best_epoch(model)
@@ -255,19 +274,46 @@ def _settings(request: FitRequest, model: Any) -> dict[str, Any]:
 def _reached(request: FitRequest, model: Any) -> dict[str, Any]:
     """Return where the fit ended; a perceptron has no proven gap, a regression no epochs."""
     if request.hidden is None:
+        errors = coefficients.has_errors(model)
+        starts, listed = (
+            coefficients.estimates(model) if errors else ([], coefficients.coefficients(model))
+        )
+        plain = [c.to_document() for c in starts]
         return {
             "objective": model.objective_,
             "gap": model.gap_,
             "converged": model.converged_,
             "passes": model.passes_,
-            "coefficients": [c.to_document() for c in coefficients.coefficients(model)],
-            "intercepts": model.intercept_.tolist(),
+            "separated": coefficients.separated(model),
+            "coefficients": [c.to_document() for c in listed],
+            "intercepts": [c["value"] for c in plain] if errors else model.intercept_.tolist(),
+            "intercept_errors": plain or None,
+            "likelihood": _likelihood(model.summary()) if errors else None,
         }
     best, loss = best_epoch(model)
     nothing = dict.fromkeys(
         ("objective", "gap", "converged", "passes", "coefficients", "intercepts")
     )
     return nothing | {"loss": loss, "epochs": model.n_iter_, "best_epoch": best}
+
+
+def _likelihood(results: Any) -> dict[str, float | None]:
+    """Return what the table of coefficients says of the fit as a whole."""
+    names = {
+        "estimates": "n_estimates",
+        "log_likelihood": "llf",
+        "without_columns": "llnull",
+        "chi2": "llr",
+        "chi2_df": "df_model",
+        "p": "llr_pvalue",
+        "aic": "aic",
+        "bic": "bic",
+        "mcfadden_r2": "prsquared",
+    }
+    if results.account.class_weight:  # which makes another model, without a likelihood
+        return {"estimates": results.n_estimates}
+    found = {key: float(getattr(results, name)) for key, name in names.items()}
+    return {key: value if math.isfinite(value) else None for key, value in found.items()}
 
 
 def _cut(parts: list[str], most: int) -> str:

@@ -51,7 +51,7 @@ def top(
     epilog=examples(
         "backpass fit adult.csv --target income --out adult.safetensors",
         "backpass fit adult.csv --target income --test adult-test.csv --report adult.html",
-        "backpass fit births.csv --target low --mle --missing drop --test-size 0",
+        "backpass fit births.csv --target low --mle --missing drop",
         "backpass fit digits.parquet --target digit --hidden 64,64",
         "backpass fit '2024-*.csv' --target churned --drop id --cv --json",
     ),
@@ -79,7 +79,8 @@ def fit(
     test_size: Annotated[
         float | None,
         typer.Option(
-            metavar="0.2", help="Share of rows held out, by class; 0 for none. (default 0.2)"
+            metavar="0.2",
+            help="Share of rows held out, by class; 0 for none. (default 0.2; 0 with --mle)",
         ),
     ] = None,
     C: Annotated[
@@ -89,7 +90,10 @@ def fit(
     cv: Annotated[
         bool, typer.Option("--cv", help="Choose C by the log-loss of rows left out, in five folds.")
     ] = False,
-    mle: Annotated[bool, typer.Option("--mle", help="Maximum likelihood: no penalty.")] = False,
+    mle: Annotated[
+        bool,
+        typer.Option("--mle", help="Maximum likelihood: no penalty, errors and intervals."),
+    ] = False,
     hidden: Annotated[
         str | None,
         typer.Option(metavar="64,64", help="Fit a perceptron with hidden layers of these sizes."),

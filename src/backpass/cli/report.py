@@ -12,6 +12,7 @@ import numpy as np
 import backpass
 from backpass.cli import account, words
 from backpass.cli.coefficients import coefficients as coefficients_of
+from backpass.cli.coefficients import estimates, has_errors, separated
 from backpass.data.columns import Category
 from backpass.data.dataset import Store
 from backpass.data.text_column import Text
@@ -51,7 +52,7 @@ def write(fitted: account.Fit) -> None:
         tally=tally,
         measured_on="on the rows fitted on" if fitted.test is None else "on held-out rows",
         measures=measures,
-        columns=_columns(model.encoding_),
+        columns=_columns(model.encoding_, fitted.train.n_rows),
         coefficients=listed,
         intervals=intervals,
         course=getattr(model, "history_", None),
@@ -87,14 +88,17 @@ def fingerprint(table: Store) -> str:
     return f"{crc:08x}"
 
 
-def _columns(encoding: Any) -> list[tuple[str, str]]:
+def _columns(encoding: Any, n_rows: int) -> list[tuple[str, str]]:
     """Say what became of every column, and why."""
     said = []
     if encoding is None:  # sparse rows
         return []
+    of = words.counted(n_rows, "row")
     for column in encoding.columns:
         missing = (
-            f"; {words.counted(column.n_missing, 'value')} missing" if column.n_missing else ""
+            f"; {words.counted(column.n_missing, 'value')} missing of the {of} fitted on"
+            if column.n_missing
+            else ""
         )
         if isinstance(column, Category):
             n_levels = words.counted(len(column.levels), "level")
@@ -124,29 +128,19 @@ def _coefficients(model: Any) -> tuple[list[dict[str, Any]], str]:
     Of several classes, intervals are of the difference to a reference class, and so are the
     coefficients beside them; the model's own are centred over the classes, and have none.
     """
-    listed = [c.to_document() | {"of": c.of, "interval": None} for c in coefficients_of(model)]
+    errors = has_errors(model)
+    found = estimates(model)[1] if errors else coefficients_of(model)
+    listed = [c.to_document() | {"of": c.of, "interval": None} for c in found]
     if np.isfinite(model.C):
         return listed, "a penalty pulls estimates towards 0, so there are no intervals"
-    if not model.converged_:
+    if not errors:
+        return listed, "the fit kept no curvature, so there are no intervals"
+    if not (model.converged_ or separated(model)):
         return listed, "the optimum was not reached, so there are no intervals"
-    frame = model.summary().to_frame()
-    if len(model.classes_) == 2:
-        frame = frame.set_index([[str(model.classes_[1])] * len(frame), frame.index])
-    found = {
-        (str(of), str(name)): (float(value), (float(low), float(high)))
-        for (of, name), value, low, high in zip(
-            frame.index, frame["coef"], frame["[0.025"], frame["0.975]"], strict=True
-        )
-    }
-    scales = dict(zip(map(str, model.coef_names_), model.encoding_.scales, strict=True))
-    listed = [
-        c | {"value": value, "per_deviation": value * float(scales[c["name"]]), "interval": ends}
-        for c in listed
-        for value, ends in [found.get((c["of"], c["name"]), (np.nan, (np.nan, np.nan)))]
-        if np.isfinite([value, *ends]).all()
-    ]
+    finite = [c | {"interval": (c["low"], c["high"])} for c in listed if c["high"] is not None]
     said = "lines are 95 % intervals"
     if len(model.classes_) > 2:
-        [against] = {str(label) for label in model.classes_} - {of for of, _ in found}
-        said += f"; each class is compared with {against}"
-    return listed, said
+        said += f"; each class is compared with {found[0].against}"
+    if lost := len(listed) - len(finite):
+        said += f"; {words.counted(lost, 'coefficient')} left out, without a finite estimate"
+    return finite, said

@@ -21,6 +21,7 @@ class FitRequest:
 
     data: Path
     target: str = ""
+    all_for_mle: bool = False  # no rows are held out because of --mle, not because of --test-size
     out: Path | None = None
     report: Path | None = None
     test: Path | None = None
@@ -72,6 +73,8 @@ class FitRequest:
         options |= {"test_size": test_size, "standardize": not no_standardize}
         if mle:
             options["C"] = math.inf
+        if mle and test_size is None and options["test"] is None:  # errors are of all rows
+            options |= {"test_size": 0.0, "all_for_mle": True}
         if hidden is not None:
             options["hidden"] = _sizes(hidden)
         return cls(**{name: value for name, value in options.items() if value is not None})

@@ -19,7 +19,7 @@ def run(path: Path) -> None:
     console.print(f"[bold]{path.name}[/bold]")
     console.print(words.facts(_facts(model)))
     console.print()
-    if has_errors(model):
+    if coefficients.has_errors(model):
         console.print(str(model.summary()), soft_wrap=True, markup=False)
     else:
         console.print(parameters(model))
@@ -42,11 +42,6 @@ def parameters(model: Any) -> Any:
     return words.columns(["", "layer", "parameters"], rows, left=2)
 
 
-def has_errors(model: Any) -> bool:
-    """Tell whether a model is one of maximum likelihood whose fit kept its curvature."""
-    return hasattr(model, "coef_") and np.isinf(model.C) and model._results is not None
-
-
 def _sizes(named: dict[str, np.ndarray], place: str) -> str:
     count = sum(value.size for name, value in named.items() if name.split(".")[0] == place)
     return f"{count:,}" if count else ""
@@ -59,14 +54,7 @@ def _facts(model: Any) -> list[tuple[str, str]]:
     if kind == "LogisticRegression":
         penalty = "maximum likelihood" if np.isinf(model.C) else f"C = {model.C:g}"
         said[0] = ("model", f"logistic regression, {penalty}")
-        proof = "" if model.converged_ else "; NOT converged"
-        said.append(
-            (
-                "objective",
-                f"{words.number(model.objective_, 7)}, proven within "
-                f"{words.number(model.gap_, 2)} of the minimum{proof}",
-            )
-        )
+        said.append(("objective", coefficients.reached(model)))
     classes = [str(label) for label in model.classes_.tolist()]
     target = "" if record is None else f"{record.target}: "
     said.append(("classes", target + ", ".join(classes)))
