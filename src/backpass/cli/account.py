@@ -311,9 +311,10 @@ def _likelihood(results: Any) -> dict[str, float | None]:
         "mcfadden_r2": "prsquared",
     }
     if results.account.class_weight:  # which makes another model, without a likelihood
-        return {"estimates": results.n_estimates}
+        return {"estimates": int(results.n_estimates)}
     found = {key: float(getattr(results, name)) for key, name in names.items()}
-    return {key: value if math.isfinite(value) else None for key, value in found.items()}
+    plain = {key: value if math.isfinite(value) else None for key, value in found.items()}
+    return plain | {"estimates": int(results.n_estimates), "chi2_df": int(results.df_model)}
 
 
 def _cut(parts: list[str], most: int) -> str:
