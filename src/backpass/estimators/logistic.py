@@ -292,7 +292,8 @@ class LogisticRegression(Statistics, Predictions):
         elif np.isinf(self.C):
             remedy = (
                 "at C=inf the estimates may be infinite (separable classes): use a finite C, or "
-                "look for columns that tell classes apart without error"
+                "look for columns that tell classes apart without error, such as levels of a "
+                "category whose rows are all of one class"
             )
         else:
             remedy = f"rounding allows no further step: raise tol, {self.tol:g} now"

@@ -132,9 +132,10 @@ class Statistics:
         if np.isfinite(self.C):
             return self._penalised()
         if self._results is None:
+            _refuse_wide(self.coef_.size + (self.intercept_.size if self.fit_intercept else 0))
             raise ValueError(
-                "this fit kept no curvature (too many coefficients, or a model from a file of "
-                "format 1); use inference(X, y), with the rows of the fit."
+                "this model is from a file of format 1, which kept no curvature; use "
+                "inference(X, y), with the rows of the fit."
             )
         return replace(self._results, read=self._reader())
 
@@ -261,12 +262,7 @@ class Statistics:
         )
 
     def _optimum(self, problem: Problem, u: NDArray, here: Evaluation | None = None) -> Optimum:
-        if not problem.objective.fits_matrix:
-            raise ValueError(
-                f"this fit has {problem.objective.n_parameters:,} coefficients, and errors need "
-                f"the covariance of all, which is formed for up to {MATRIX_UP_TO:,}; leave columns "
-                "out, or join levels of the largest categories."
-            )
+        _refuse_wide(problem.objective.n_parameters)
         if self.firth:
             return examine_firth(problem.objective, u, self._base())
         return examine(problem.objective, u, self._base(), self.converged_, here)
@@ -291,6 +287,16 @@ class Statistics:
             if kind in WARNINGS:
                 warnings.warn(said, WARNINGS[kind], stacklevel=5)
         return separation is not None
+
+
+def _refuse_wide(n_coefficients: int) -> None:
+    """Raise ValueError where there are too many coefficients for a covariance."""
+    if n_coefficients > MATRIX_UP_TO:
+        raise ValueError(
+            f"this fit has {n_coefficients:,} coefficients, and errors need the covariance of all, "
+            f"which is formed for up to {MATRIX_UP_TO:,}; leave columns out, or join levels of the "
+            "largest categories."
+        )
 
 
 def _rows_and_offset(
