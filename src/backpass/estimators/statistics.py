@@ -134,7 +134,7 @@ class Statistics:
         if self._results is None:
             _refuse_wide(self.coef_.size + (self.intercept_.size if self.fit_intercept else 0))
             raise ValueError(
-                "this model is from a file of format 1, which kept no curvature; use "
+                "this fit kept no curvature: it is a model from a file of format 1; use "
                 "inference(X, y), with the rows of the fit."
             )
         return replace(self._results, read=self._reader())
