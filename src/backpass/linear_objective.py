@@ -43,9 +43,8 @@ GRAM_UP_TO = 2000  # columns
 # The multiplications of a pass, a curvature counted as so many gradients: below it, some 0.8 ms,
 # handing parts to a second thread costs more than it brings.
 SHARED_FROM = 1.5e6
-BLOCK_FROM = (
-    2.5e5  # multiplications of a block, where there are enough rows: it takes a call or two
-)
+# The multiplications of a block, where there are enough rows: each costs some ten calls.
+BLOCK_FROM = 2.5e5
 NO_WEIGHT = np.empty(0)
 SINGLE = np.dtype(np.float32)
 
@@ -149,7 +148,7 @@ class LinearObjective:
         """
         weight, bias = self.given(u)
         along, shift = self.given(v)
-        cuts, k = self.rows.cuts(1), self.n_outputs
+        cuts, k = self._cuts(1), self.n_outputs
 
         def part(index: int) -> tuple[NDArray, ...]:
             places = cuts[index]
@@ -328,7 +327,7 @@ class LinearObjective:
         since a spread max_a - max_b is at most √2 times a length.
         """
         forms = self.form.row_forms(factor)
-        cuts = self.rows.cuts(stride)
+        cuts = self._cuts(stride)
         largest = np.zeros(len(cuts))
 
         def part(index: int) -> None:
@@ -362,7 +361,7 @@ class LinearObjective:
         every z. One pass.
         """
         weight, bias = self.given(u)
-        cuts, k = self.rows.cuts(1), self.n_outputs
+        cuts, k = self._cuts(1), self.n_outputs
 
         def part(index: int) -> tuple[NDArray, ...]:
             block, y = self.rows.block(cuts[index]), self.y[cuts[index]]
@@ -388,7 +387,7 @@ class LinearObjective:
         entropy, pull, total = self._sum(part, len(cuts))
         return float(entropy), self._seen(pull, total)
 
-    def _cuts(self, stride: int, least: int) -> list[slice]:
+    def _cuts(self, stride: int, least: int = 1) -> list[slice]:
         """Cut rows into blocks of at least so many, and of enough to be worth a call each."""
         worth = int(BLOCK_FROM / (self.rows.row_width * self.n_outputs + 1.0))
         return self.rows.cuts(stride, max(least, 1 << worth.bit_length()))

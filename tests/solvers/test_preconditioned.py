@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from tests.strategies import random_csr
 
 import backpass as bp
+from backpass.linear_objective import LinearObjective
 from backpass.solvers import preconditioned
 
 
@@ -52,3 +54,18 @@ def test_sparse_rows_wider_than_any_matrix_are_fitted():
     dense = bp.LogisticRegression(tol=1e-10).fit(X[:, few].toarray(), y)
     stored = bp.LogisticRegression(tol=1e-10).fit(X[:, few], y)
     np.testing.assert_allclose(stored.coef_, dense.coef_, atol=1e-4)
+
+
+def test_steps_to_the_neighbourhood_of_a_dear_optimum_count_among_all(monkeypatch):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(400, 5))
+    y = (X[:, 0] + rng.logistic(size=400) > 0).astype(int)
+    plain = bp.LogisticRegression(C=np.inf, tol=1e-12).fit(X, y)
+    monkeypatch.setattr(LinearObjective, "curvature_is_dear", True)
+    model = bp.LogisticRegression(C=np.inf, tol=1e-12).fit(X, y)
+    assert model.converged_ and model.n_iter_ > plain.n_iter_
+    errors = plain.summary().bse.to_numpy()[1:]  # each fit is within 1e-6 of them
+    assert (np.abs(model.coef_[0] - plain.coef_[0]) <= 2e-6 * errors).all()
+    with pytest.warns(ConvergenceWarning, match="raise max_iter, 2 now"):
+        short = bp.LogisticRegression(C=np.inf, max_iter=2).fit(X, y)
+    assert short.n_iter_ == 2

@@ -6,7 +6,7 @@ neither. `params` is the estimator; only its constructor's parameters are read h
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -156,6 +156,7 @@ def _solved(
 ) -> Outcome:
     """Run the solver that suits. cold: whether no earlier fit has led to `start`."""
     objective, solver = problem.objective, _chosen_solver(params, problem.objective)
+    taken = 0
     if solver == "newton" and objective.curvature_is_dear:
         # A proof at C=inf needs a curvature at the end; the way there does without.
         inverse, small = _first_inverse(problem), 0.1 * certifier.asked_below
@@ -164,24 +165,26 @@ def _solved(
             return 0.5 * float(here.gradient @ inverse(here.gradient)) <= small
 
         most = min(MOST_STEPS_NEAR, params.max_iter)
-        start, cold = preconditioned.minimise(objective, start, inverse, is_near, most).theta, False
+        near = preconditioned.minimise(objective, start, inverse, is_near, most)
+        start, cold, taken = near.theta, False, near.n_iter
     # A start from an earlier fit is better than what a subsample would make of it.
     stages = staged.strides(objective.rows.n_rows, objective.view.width) if cold else []
     freedom = objective.view.width * max(objective.n_outputs - 1, 1)
     # without an intercept the start is 0, which is the null model too
     known = problem.null_objective if cold else np.inf
     if solver == "newton":
-        return staged.minimise(
+        outcome = staged.minimise(
             objective,
             start,
             stages,
             freedom,
             certifier.asked_below,
             certifier.with_curvature,
-            params.max_iter,
+            params.max_iter - taken,
             known=known,
             keep=np.isinf(params.C),
         )
+        return replace(outcome, n_iter=taken + outcome.n_iter)
     enough = certifier.by_duality
     if solver == "prox-newton":
         return prox_newton.minimise(
